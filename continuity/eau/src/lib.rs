@@ -1,0 +1,1 @@
+//! Keeps accepting eAU: durable sealed spool, receipts and replay.

@@ -1,0 +1,1 @@
+//! Patient records under per-patient keys, with an audit trail.

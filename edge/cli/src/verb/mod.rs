@@ -1,0 +1,7 @@
+//! One file per verb.
+
+pub mod console;
+pub mod drill;
+pub mod estate;
+pub mod ledger;
+pub mod replay;

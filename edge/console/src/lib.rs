@@ -1,0 +1,1 @@
+//! The situation as web pages and JSON.

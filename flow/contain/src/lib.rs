@@ -1,0 +1,1 @@
+//! The takedown: what to cut, in which order, and how to undo it.

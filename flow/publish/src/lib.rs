@@ -1,0 +1,1 @@
+//! The signed status site that tells the public the truth.

@@ -1,0 +1,1 @@
+//! What comes back in which order, and through which gates.

@@ -1,0 +1,1 @@
+//! Records of the field's formats become columnar events.

@@ -1,0 +1,1 @@
+//! Time-respecting reach, routes, coverage and claims.

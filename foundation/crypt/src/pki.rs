@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+/// What can go wrong with certificates and TLS configurations.
+#[derive(Debug, thiserror::Error)]
+pub enum PkiError {
+    /// A certificate could not be made.
+    #[error("cannot make a certificate")]
+    Make(#[from] rcgen::Error),
+    /// A certificate or key cannot be used.
+    #[error("cannot use the certificate or key")]
+    Use(#[from] rustls::Error),
+    /// The client verifier cannot be built.
+    #[error("cannot verify clients with this authority")]
+    Verifier(#[from] rustls::server::VerifierBuilderError),
+}
+
+/// A small certificate authority: the control room is its own root, as house law 8 (out of band) asks.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+}
+
+/// A certificate with its private key and the root it was issued by (all DER).
+#[derive(Clone)]
+pub struct Identity {
+    /// Root certificate.
+    pub root: Vec<u8>,
+    /// Own certificate.
+    pub certificate: Vec<u8>,
+    /// Own private key, PKCS#8.
+    pub key: Vec<u8>,
+}
+
+impl Authority {
+    /// Makes a new authority with a P-256 key.
+    pub fn generate(name: &str) -> Result<Self, PkiError> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(Vec::<String>::new())?;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate = params.self_signed(&key)?.der().clone();
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            certificate,
+        })
+    }
+
+    /// Issues a certificate for `name`, valid as client and as server of that DNS name.
+    pub fn issue(&self, name: &str) -> Result<Identity, PkiError> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(vec![name.to_owned()])?;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(Identity {
+            root: self.certificate.to_vec(),
+            certificate: certificate.der().to_vec(),
+            key: key.serialize_der(),
+        })
+    }
+}
+
+fn roots(identity: &Identity) -> Result<Arc<RootCertStore>, PkiError> {
+    let mut store = RootCertStore::empty();
+    store.add(CertificateDer::from(identity.root.clone()))?;
+    Ok(Arc::new(store))
+}
+
+fn own(identity: &Identity) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(identity.key.clone()));
+    (vec![CertificateDer::from(identity.certificate.clone())], key)
+}
+
+/// Builds a TLS 1.3 server configuration that demands a client certificate of the same root.
+pub fn server_tls(identity: &Identity) -> Result<Arc<ServerConfig>, PkiError> {
+    let provider = Arc::new(default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots(identity)?, Arc::clone(&provider)).build()?;
+    let (chain, key) = own(identity);
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)?;
+    Ok(Arc::new(config))
+}
+
+/// Builds a TLS 1.3 client configuration that shows its certificate and trusts only the same root.
+pub fn client_tls(identity: &Identity) -> Result<Arc<ClientConfig>, PkiError> {
+    let (chain, key) = own(identity);
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots(identity)?)
+        .with_client_auth_cert(chain, key)?;
+    Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations_build_from_an_issued_identity() {
+        let identity = Authority::generate("drill").unwrap().issue("guard-a").unwrap();
+        server_tls(&identity).unwrap();
+        client_tls(&identity).unwrap();
+    }
+}

@@ -1,0 +1,217 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Alarm, Claim, Finding, Impact, Phase, PlanRecord, ProbeResult, ServiceLevel, StepOutcome, Timestamp};
+
+/// Version of the vocabulary that this build writes, and the newest it reads.
+pub const FACT_VERSION: u16 = 1;
+
+/// One thing that happened, was decided or was done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Version of the vocabulary.
+    pub v: u16,
+    /// When the control room wrote it.
+    pub at: Timestamp,
+    /// Who says so: a room, a guard, a person's key id.
+    pub by: String,
+    /// What happened.
+    pub what: What,
+}
+
+/// The vocabulary.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "kebab-case")]
+pub enum What {
+    /// Observation began for an estate.
+    WatchStarted {
+        /// Estate name.
+        estate: String,
+        /// Services with their level at the start.
+        services: Vec<String>,
+    },
+    /// A rule or detector fired.
+    Found {
+        /// The finding.
+        finding: Finding,
+    },
+    /// Findings were fused into an alarm.
+    Alarmed {
+        /// The alarm.
+        alarm: Alarm,
+    },
+    /// An alarm was closed.
+    AlarmClosed {
+        /// Its id.
+        alarm: String,
+        /// `closed as …`.
+        as_what: String,
+    },
+    /// A source lost records, fell silent or sent damaged ones.
+    SourceAccount {
+        /// Source id.
+        source: String,
+        /// Records read.
+        records: u64,
+        /// Records known to be missing.
+        missing: u64,
+        /// Records kept aside as damaged.
+        damaged: u64,
+    },
+    /// The incident changed phase.
+    PhaseEntered {
+        /// The new phase.
+        phase: Phase,
+        /// Why.
+        reason: String,
+    },
+    /// A plan was proposed.
+    PlanProposed {
+        /// The plan.
+        plan: PlanRecord,
+    },
+    /// A person approved a plan by its hash.
+    PlanApproved {
+        /// SHA-256 of the plan, hex.
+        hash: String,
+        /// Approver's name.
+        approver: String,
+        /// Ed25519 signature over the hash, hex.
+        signature: String,
+    },
+    /// A step is about to be done.
+    StepIntended {
+        /// SHA-256 of the plan, hex.
+        plan: String,
+        /// Step number.
+        step: u32,
+    },
+    /// A step ended.
+    StepEnded {
+        /// SHA-256 of the plan, hex.
+        plan: String,
+        /// Step number.
+        step: u32,
+        /// How.
+        outcome: StepOutcome,
+    },
+    /// A probe was run.
+    Probed {
+        /// The result.
+        probe: ProbeResult,
+    },
+    /// A host was taken off the grid (true) or put back (false), verified.
+    HostIsolated {
+        /// System id.
+        system: String,
+        /// Off the grid?
+        isolated: bool,
+    },
+    /// A connection was cut (true) or restored (false), verified.
+    ConnectionCut {
+        /// Connection id.
+        connection: String,
+        /// Cut?
+        cut: bool,
+    },
+    /// The impact analysis as it stands now; replaces the one before.
+    Assessed {
+        /// The analysis.
+        impact: Impact,
+    },
+    /// A claim was made or, with the same id, corrected.
+    Claimed {
+        /// The claim.
+        claim: Claim,
+    },
+    /// A service changed level.
+    ServiceChanged {
+        /// Service id.
+        service: String,
+        /// New level.
+        level: ServiceLevel,
+        /// Why.
+        reason: String,
+    },
+    /// Files of a system were restored.
+    FilesRestored {
+        /// System id.
+        system: String,
+        /// Files put back.
+        restored: u64,
+        /// Files for which no clean version was found.
+        lost: u64,
+    },
+    /// A status site was published.
+    SitePublished {
+        /// Sequence number.
+        seq: u64,
+        /// SHA-256 of the signed manifest, hex.
+        manifest: String,
+        /// Mirrors that read back correctly.
+        mirrors_ok: u32,
+        /// Mirrors tried.
+        mirrors: u32,
+    },
+    /// Something this build cannot do; counted as unknown.
+    NotBuilt {
+        /// Room.
+        room: String,
+        /// What.
+        what: String,
+    },
+}
+
+/// A ledger entry that is not a readable fact.
+#[derive(Debug, thiserror::Error)]
+pub enum FactError {
+    /// Not JSON, or not of the vocabulary.
+    #[error("entry {index} is not a fact of version {FACT_VERSION} or older")]
+    Unreadable {
+        /// Ledger index.
+        index: u64,
+        /// The cause.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Written by a newer version.
+    #[error("entry {index} is of version {found}; this build reads up to {FACT_VERSION}: use a newer leckwehr")]
+    Newer {
+        /// Ledger index.
+        index: u64,
+        /// Version found.
+        found: u16,
+    },
+}
+
+impl Fact {
+    /// Builds a fact of the current version.
+    pub fn new(at: Timestamp, by: impl Into<String>, what: What) -> Self {
+        Self {
+            v: FACT_VERSION,
+            at,
+            by: by.into(),
+            what,
+        }
+    }
+
+    /// Returns the bytes that go into the ledger: compact JSON, keys in declaration order.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Serialising these types cannot fail: no maps with non-string keys, no fallible Serialize.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads the ledger entry at `index`.
+    pub fn from_bytes(index: u64, bytes: &[u8]) -> Result<Self, FactError> {
+        /// Only the version, so that a newer fact is named as such even if its body is unknown.
+        #[derive(Deserialize)]
+        struct Version {
+            v: u16,
+        }
+        let unreadable = |source| FactError::Unreadable { index, source };
+        let Version { v } = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if v > FACT_VERSION {
+            return Err(FactError::Newer { index, found: v });
+        }
+        serde_json::from_slice(bytes).map_err(unreadable)
+    }
+}

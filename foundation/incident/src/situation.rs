@@ -1,0 +1,343 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Alarm, Claim, Fact, FactError, Impact, Phase, PhaseError, PlanRecord, ProbeResult, ServiceLevel, StepOutcome, Tier,
+    Timestamp, What,
+};
+
+/// What is the case now, computed from facts alone.
+///
+/// The fold is deterministic and uses ordered maps only: equal facts give equal bytes of [`Situation::to_json`].
+/// Applying one fact costs O(log n) of what it touches; `Assessed` costs O(hosts).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Situation {
+    /// Estate name.
+    pub estate: String,
+    /// Facts applied.
+    pub facts: u64,
+    /// Time of the last fact.
+    pub as_of: Timestamp,
+    /// Phase of the incident.
+    pub phase: Phase,
+    /// Every phase entered, with time and reason.
+    pub history: Vec<(Timestamp, Phase, String)>,
+    /// Findings so far.
+    pub findings: u64,
+    /// Alarms by id.
+    pub alarms: BTreeMap<String, AlarmView>,
+    /// Hosts that were assessed or isolated, by system id.
+    pub hosts: BTreeMap<String, HostView>,
+    /// Connections now cut.
+    pub connections_cut: Vec<String>,
+    /// Plans by hash.
+    pub plans: BTreeMap<String, PlanView>,
+    /// Services by id.
+    pub services: BTreeMap<String, ServiceView>,
+    /// The impact analysis as it stands.
+    pub impact: Impact,
+    /// Claims by id, with their corrections.
+    pub claims: BTreeMap<String, ClaimView>,
+    /// Probes whose result was not the expected one.
+    pub probes_unexpected: Vec<ProbeResult>,
+    /// Probes run.
+    pub probes: u64,
+    /// The published site.
+    pub site: SiteView,
+    /// What cannot be known or done: `room: what`.
+    pub unknown: Vec<String>,
+}
+
+/// An alarm and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlarmView {
+    /// The latest state of the alarm.
+    pub alarm: Alarm,
+    /// `closed as …`; later evidence clears it.
+    pub closed_as: Option<String>,
+}
+
+/// A host.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HostView {
+    /// How sure we are that the attacker was there.
+    pub tier: Option<Tier>,
+    /// Off the grid?
+    pub isolated: bool,
+    /// Since when it is in its present state of isolation.
+    pub isolated_changed: Option<Timestamp>,
+    /// Files restored so far.
+    pub files_restored: u64,
+    /// Files without a clean version.
+    pub files_lost: u64,
+}
+
+/// A step of a plan and how far it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepView {
+    /// Intended since.
+    pub intended: Timestamp,
+    /// End and outcome.
+    pub ended: Option<(Timestamp, StepOutcome)>,
+}
+
+/// A plan and how far it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanView {
+    /// The plan.
+    pub plan: PlanRecord,
+    /// When it was proposed.
+    pub proposed: Timestamp,
+    /// Approvers, in order.
+    pub approvals: Vec<String>,
+    /// Steps begun, by number.
+    pub steps: BTreeMap<u32, StepView>,
+}
+
+/// A service and its history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceView {
+    /// Level now.
+    pub level: ServiceLevel,
+    /// Why.
+    pub reason: String,
+    /// Every change of level.
+    pub changes: Vec<(Timestamp, ServiceLevel)>,
+}
+
+/// A claim with the texts it replaced.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClaimView {
+    /// As it stands.
+    pub claim: Claim,
+    /// When it was last said.
+    pub said: Timestamp,
+    /// Earlier wordings: a correction carries them along.
+    pub corrected: Vec<Claim>,
+}
+
+/// The published site.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SiteView {
+    /// Last sequence number; 0 before the first.
+    pub seq: u64,
+    /// Mirrors that read back correctly.
+    pub mirrors_ok: u32,
+    /// Mirrors tried.
+    pub mirrors: u32,
+}
+
+/// A fact that contradicts the ones before it.
+#[derive(Debug, thiserror::Error)]
+pub enum SituationError {
+    /// Unreadable entry.
+    #[error(transparent)]
+    Fact(#[from] FactError),
+    /// Impossible change of phase.
+    #[error("fact {index} contradicts the facts before it")]
+    Phase {
+        /// Position among the facts.
+        index: u64,
+        /// The cause.
+        #[source]
+        source: PhaseError,
+    },
+    /// An approval or step for a plan that was not proposed.
+    #[error("fact {index} names plan {hash}, which was never proposed")]
+    NoSuchPlan {
+        /// Position among the facts.
+        index: u64,
+        /// The hash.
+        hash: String,
+    },
+}
+
+impl Situation {
+    /// Folds ledger entries, in order.
+    pub fn replay<'a>(entries: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, SituationError> {
+        let mut situation = Self::default();
+        for (index, bytes) in entries.into_iter().enumerate() {
+            situation.apply(&Fact::from_bytes(index as u64, bytes)?)?;
+        }
+        Ok(situation)
+    }
+
+    /// Applies one fact. On error the situation is unchanged.
+    pub fn apply(&mut self, fact: &Fact) -> Result<(), SituationError> {
+        let at = fact.at;
+        match &fact.what {
+            What::WatchStarted { estate, services } => {
+                self.estate.clone_from(estate);
+                for service in services {
+                    self.set_service(at, service, ServiceLevel::Full, "running when observation began");
+                }
+            }
+            What::Found { .. } => self.findings += 1,
+            What::Alarmed { alarm } => {
+                self.alarms.insert(
+                    alarm.id.clone(),
+                    AlarmView {
+                        alarm: alarm.clone(),
+                        closed_as: None,
+                    },
+                );
+            }
+            What::AlarmClosed { alarm, as_what } => {
+                if let Some(view) = self.alarms.get_mut(alarm) {
+                    view.closed_as = Some(as_what.clone());
+                }
+            }
+            What::SourceAccount {
+                source,
+                missing,
+                damaged,
+                ..
+            } => {
+                if missing + damaged > 0 {
+                    self.add_unknown(format!("telemetry: {source} lost {missing} and damaged {damaged} records"));
+                }
+            }
+            What::PhaseEntered { phase, reason } => {
+                self.phase = self.phase.enter(*phase).map_err(|source| SituationError::Phase {
+                    index: self.facts,
+                    source,
+                })?;
+                self.history.push((at, *phase, reason.clone()));
+            }
+            What::PlanProposed { plan } => {
+                let view = PlanView {
+                    plan: plan.clone(),
+                    proposed: at,
+                    approvals: Vec::new(),
+                    steps: BTreeMap::new(),
+                };
+                self.plans.insert(plan.hash.clone(), view);
+            }
+            What::PlanApproved { hash, approver, .. } => {
+                let plan = self.plan_mut(hash)?;
+                if !plan.approvals.contains(approver) {
+                    plan.approvals.push(approver.clone());
+                }
+            }
+            What::StepIntended { plan, step } => {
+                self.plan_mut(plan)?.steps.insert(
+                    *step,
+                    StepView {
+                        intended: at,
+                        ended: None,
+                    },
+                );
+            }
+            What::StepEnded { plan, step, outcome } => {
+                let steps = &mut self.plan_mut(plan)?.steps;
+                let view = steps.entry(*step).or_insert(StepView {
+                    intended: at,
+                    ended: None,
+                });
+                view.ended = Some((at, outcome.clone()));
+            }
+            What::Probed { probe } => {
+                self.probes += 1;
+                if probe.expected_reachable != probe.reachable {
+                    self.probes_unexpected.push(probe.clone());
+                }
+            }
+            What::HostIsolated { system, isolated } => {
+                let host = self.hosts.entry(system.clone()).or_default();
+                host.isolated = *isolated;
+                host.isolated_changed = Some(at);
+            }
+            What::ConnectionCut { connection, cut } => {
+                self.connections_cut.retain(|c| c != connection);
+                if *cut {
+                    self.connections_cut.push(connection.clone());
+                }
+            }
+            What::Assessed { impact } => {
+                for host in self.hosts.values_mut() {
+                    host.tier = None;
+                }
+                for host in &impact.hosts {
+                    self.hosts.entry(host.system.clone()).or_default().tier = Some(host.tier);
+                }
+                self.impact = impact.clone();
+            }
+            What::Claimed { claim } => self.say(at, claim),
+            What::ServiceChanged { service, level, reason } => self.set_service(at, service, *level, reason),
+            What::FilesRestored { system, restored, lost } => {
+                let host = self.hosts.entry(system.clone()).or_default();
+                host.files_restored += restored;
+                host.files_lost += lost;
+            }
+            What::SitePublished {
+                seq,
+                mirrors_ok,
+                mirrors,
+                ..
+            } => {
+                self.site = SiteView {
+                    seq: *seq,
+                    mirrors_ok: *mirrors_ok,
+                    mirrors: *mirrors,
+                };
+            }
+            What::NotBuilt { room, what } => self.add_unknown(format!("{room}: {what} (not built yet)")),
+        }
+        self.facts += 1;
+        self.as_of = at;
+        Ok(())
+    }
+
+    /// Returns the situation as canonical JSON.
+    pub fn to_json(&self) -> String {
+        // Serialising cannot fail: all map keys are strings or integers.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    fn plan_mut(&mut self, hash: &str) -> Result<&mut PlanView, SituationError> {
+        let index = self.facts;
+        self.plans.get_mut(hash).ok_or_else(|| SituationError::NoSuchPlan {
+            index,
+            hash: hash.to_owned(),
+        })
+    }
+
+    fn set_service(&mut self, at: Timestamp, service: &str, level: ServiceLevel, reason: &str) {
+        let view = self.services.entry(service.to_owned()).or_insert_with(|| ServiceView {
+            level,
+            reason: String::new(),
+            changes: Vec::new(),
+        });
+        if view.changes.last().map(|(_, l)| *l) != Some(level) {
+            view.changes.push((at, level));
+        }
+        view.level = level;
+        reason.clone_into(&mut view.reason);
+    }
+
+    fn say(&mut self, at: Timestamp, claim: &Claim) {
+        match self.claims.get_mut(&claim.id) {
+            Some(view) if view.claim == *claim => view.said = at,
+            Some(view) => {
+                let old = std::mem::replace(&mut view.claim, claim.clone());
+                view.corrected.push(old);
+                view.said = at;
+            }
+            None => {
+                let view = ClaimView {
+                    claim: claim.clone(),
+                    said: at,
+                    corrected: Vec::new(),
+                };
+                self.claims.insert(claim.id.clone(), view);
+            }
+        }
+    }
+
+    fn add_unknown(&mut self, text: String) {
+        if !self.unknown.contains(&text) {
+            self.unknown.push(text);
+        }
+    }
+}

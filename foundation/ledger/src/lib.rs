@@ -1,0 +1,1 @@
+//! The tamper-evident log that every fact is appended to.

@@ -1,0 +1,1 @@
+//! The drill: a miniature provider, an attacker with a diary, and the score.
