@@ -9,6 +9,7 @@
 //!   valid name.
 //! - No time and no I/O other than the loader's.
 
+mod dependency;
 mod model;
 
 pub use model::{

@@ -1,0 +1,3 @@
+//! Tests of the estate room.
+
+mod dependency;
