@@ -1,0 +1,152 @@
+use std::fmt;
+
+/// What one reading of a document found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// Read to its end as one well-formed XML element, within the limits, without a document type definition.
+    pub well_formed: bool,
+    /// Whether profiles, value sets and invariants were checked. This version never does.
+    pub validated: bool,
+    /// Name of the root element, if it is in the FHIR namespace.
+    pub resource_type: Option<String>,
+    /// `meta.profile` of the root resource.
+    pub profiles: Vec<Canonical>,
+    /// `Bundle.identifier`; other resources' identifiers name people and are not read.
+    pub identifier: Option<Identifier>,
+    /// `Bundle.type`.
+    pub bundle_type: Option<String>,
+    /// `Bundle.timestamp` as written.
+    pub timestamp: Option<String>,
+    /// Resource types of the entries, in order.
+    pub entries: Vec<String>,
+    /// What is wrong, in order of place. The first issue that makes reading impossible is the last one.
+    pub issues: Vec<Issue>,
+}
+
+/// A canonical reference: `url|version`. The version may be partial (`1.2` for any 1.2.x).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canonical {
+    /// The part before `|`.
+    pub url: String,
+    /// The part after `|`.
+    pub version: Option<String>,
+}
+
+/// An identifier. Its `Debug` shows nothing, so that it cannot slip into a log.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Identifier {
+    /// Namespace of the value.
+    pub system: String,
+    /// The value.
+    pub value: String,
+}
+
+/// Something wrong at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Issue {
+    /// What.
+    pub kind: IssueKind,
+    /// Where.
+    pub place: Place,
+}
+
+/// A place in a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Offset in bytes from the start.
+    pub byte: u64,
+    /// Line, from 1.
+    pub line: u64,
+}
+
+/// What can be wrong with a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IssueKind {
+    /// Nothing but white space.
+    Empty,
+    /// Longer than the limit.
+    TooLong,
+    /// Nested deeper than the limit.
+    TooDeep,
+    /// More elements than the limit.
+    TooManyElements,
+    /// An identifying value is longer than the limit; it was left out.
+    ValueTooLong,
+    /// Not UTF-8, or declared to be something else.
+    NotUtf8,
+    /// A character that XML does not allow.
+    BadCharacter,
+    /// Begins with a byte order mark, which KBV documents must not have.
+    ByteOrderMark,
+    /// Begins like JSON, which this version does not read.
+    Json,
+    /// A document type definition; refused unread.
+    DocumentType,
+    /// A reference to an entity other than the five of XML.
+    Entity,
+    /// Ends before its root element does.
+    Truncated,
+    /// Not well-formed XML.
+    NotWellFormed,
+    /// Content after or before the one root element.
+    OutsideRoot,
+    /// The root element is not in the FHIR namespace.
+    NotFhir,
+    /// A Bundle without an identifier value.
+    NoIdentifier,
+    /// The root resource names no profile.
+    NoProfile,
+}
+
+impl IssueKind {
+    /// Returns one line for people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Empty => "the document is empty",
+            Self::TooLong => "the document is longer than 25 MiB",
+            Self::TooDeep => "elements are nested deeper than 100 levels",
+            Self::TooManyElements => "the document has more than 500,000 elements",
+            Self::ValueTooLong => "an identifying value is longer than 1,024 bytes",
+            Self::NotUtf8 => "the document is not UTF-8",
+            Self::BadCharacter => "a character that XML does not allow",
+            Self::ByteOrderMark => "the document begins with a byte order mark",
+            Self::Json => "JSON is not read by this version",
+            Self::DocumentType => "document type definitions are refused",
+            Self::Entity => "an entity that is not one of the five of XML",
+            Self::Truncated => "the document ends before its root element",
+            Self::NotWellFormed => "not well-formed XML",
+            Self::OutsideRoot => "content outside the one root element",
+            Self::NotFhir => "the root element is not in the FHIR namespace",
+            Self::NoIdentifier => "the Bundle has no identifier",
+            Self::NoProfile => "the resource names no profile",
+        }
+    }
+}
+
+impl fmt::Display for Issue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (line {}, byte {})", self.kind.text(), self.place.line, self.place.byte)
+    }
+}
+
+impl fmt::Debug for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identifier(…)")
+    }
+}
+
+impl Canonical {
+    /// Splits at the first `|`.
+    pub fn parse(text: &str) -> Self {
+        match text.split_once('|') {
+            Some((url, version)) => Self {
+                url: url.to_owned(),
+                version: Some(version.to_owned()),
+            },
+            None => Self {
+                url: text.to_owned(),
+                version: None,
+            },
+        }
+    }
+}
