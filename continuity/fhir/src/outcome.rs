@@ -99,6 +99,29 @@ pub enum IssueKind {
 }
 
 impl IssueKind {
+    /// Returns the code listed in `docs/errors.md`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "LW-FHIR-001",
+            Self::TooLong => "LW-FHIR-002",
+            Self::TooDeep => "LW-FHIR-003",
+            Self::TooManyElements => "LW-FHIR-004",
+            Self::ValueTooLong => "LW-FHIR-005",
+            Self::NotUtf8 => "LW-FHIR-006",
+            Self::BadCharacter => "LW-FHIR-007",
+            Self::ByteOrderMark => "LW-FHIR-008",
+            Self::Json => "LW-FHIR-009",
+            Self::DocumentType => "LW-FHIR-010",
+            Self::Entity => "LW-FHIR-011",
+            Self::Truncated => "LW-FHIR-012",
+            Self::NotWellFormed => "LW-FHIR-013",
+            Self::OutsideRoot => "LW-FHIR-014",
+            Self::NotFhir => "LW-FHIR-015",
+            Self::NoIdentifier => "LW-FHIR-016",
+            Self::NoProfile => "LW-FHIR-017",
+        }
+    }
+
     /// Returns one line for people.
     pub fn text(self) -> &'static str {
         match self {

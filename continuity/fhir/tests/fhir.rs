@@ -1,4 +1,9 @@
 //! What the reader finds in real documents, and what it does with broken ones.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test's helpers fail and talk like the test itself"
+)]
 
 use std::path::{Path, PathBuf};
 
