@@ -1,1 +1,28 @@
 //! The agent at a switch: signed OpenC2 orders in, firewall state and counters out.
+//!
+//! ```text
+//!   control room ──mTLS, OpenC2 + plan + approvals──► server ─► Warrant::check ─► Executor ─► nftables (one transaction)
+//!                ◄──────── response, counters ───────                            (guard)      or a host's own agent
+//! ```
+//!
+//! # Architecture invariants
+//! - An order without a plan whose hash two different people approved does nothing ([`Warrant`]).
+//! - The executor makes no choices: it does the numbered step of the approved plan, or refuses.
+//! - Orders are idempotent, and fenced: an order of an older generation than the newest seen is refused.
+//! - A cut is one kernel transaction over a set of *interfaces*, first in the forward hook: it ends IPv4, IPv6 and
+//!   established flows alike. A lease (set element timeout) undoes itself with no controller alive.
+//! - The guard does not know why.
+
+mod client;
+mod executor;
+mod firewall;
+mod nft;
+mod order;
+mod server;
+
+pub use client::{ClientError, send_order};
+pub use executor::{Executor, Fence, GuardExecutor, Refusal, Warrant};
+pub use firewall::{Counter, Firewall, FirewallError, FirewallState};
+pub use nft::Nft;
+pub use order::{Action, Approval, Envelope, ORDER_BYTES_MAX, Order, Reply, Status};
+pub use server::{ServerError, serve_connection};

@@ -95,3 +95,27 @@ pub enum ServiceLevel {
     /// Runs whole.
     Full,
 }
+
+impl PlanRecord {
+    /// Returns the bytes that the hash covers: compact JSON with an empty hash.
+    pub fn canonical_bytes(&self) -> Vec<u8> {
+        let unsealed = Self {
+            hash: String::new(),
+            ..self.clone()
+        };
+        // Serialising cannot fail: plain structs, string keys.
+        serde_json::to_vec(&unsealed).unwrap_or_default()
+    }
+
+    /// Fills in the hash. People approve the result; changing anything afterwards breaks [`Self::is_sealed`].
+    #[must_use]
+    pub fn sealed(mut self) -> Self {
+        self.hash = leckwehr_crypt::hex(&leckwehr_crypt::sha256(&self.canonical_bytes()));
+        self
+    }
+
+    /// Returns whether the hash fits the content.
+    pub fn is_sealed(&self) -> bool {
+        self.hash == leckwehr_crypt::hex(&leckwehr_crypt::sha256(&self.canonical_bytes()))
+    }
+}

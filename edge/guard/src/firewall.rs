@@ -1,0 +1,69 @@
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// Packets and bytes that a rule or set element has matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counter {
+    /// Packets.
+    pub packets: u64,
+    /// IP bytes.
+    pub bytes: u64,
+}
+
+/// What the firewall says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FirewallState {
+    /// Interfaces now cut, with the packets that were stopped there: the evidence of attempts after the cut.
+    pub cut: BTreeMap<String, Counter>,
+    /// Packets that passed a cut interface behind the cut. Anything above 0 is a hole.
+    pub passed: BTreeMap<String, Counter>,
+    /// Bytes sent to each address outside since the guard started: byte conservation at the egress.
+    pub egress: BTreeMap<Ipv4Addr, Counter>,
+}
+
+/// A firewall operation that did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum FirewallError {
+    /// The kernel refused or could not be asked.
+    #[error("{operation} failed")]
+    Kernel {
+        /// What was tried.
+        operation: &'static str,
+        /// The kernel's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An interface name is empty or longer than 15 bytes.
+    #[error("{name:?} cannot be an interface name (1 to 15 bytes)")]
+    BadInterface {
+        /// The name.
+        name: String,
+    },
+    /// The kernel's answer could not be read.
+    #[error("the kernel's answer to {operation} could not be read")]
+    Unreadable {
+        /// What was asked.
+        operation: &'static str,
+    },
+}
+
+impl FirewallError {
+    /// Returns whether the change is certainly not in force. A refused transaction changes nothing.
+    pub fn is_certainly_not_applied(&self) -> bool {
+        matches!(self, Self::Kernel { .. } | Self::BadInterface { .. })
+    }
+}
+
+/// A switch that can be cut: the kernel's nftables, or a simulated network.
+pub trait Firewall: Send {
+    /// Sets up tables and counters; does nothing if they are there. `outside` names interfaces that lead outside.
+    fn prepare(&mut self, outside: &[String]) -> Result<(), FirewallError>;
+    /// Cuts the interfaces in one transaction; with a lease the cut undoes itself after that many milliseconds.
+    fn cut(&mut self, interfaces: &[String], lease_ms: Option<u64>) -> Result<(), FirewallError>;
+    /// Releases the interfaces in one transaction; those that are not cut are left alone.
+    fn release(&mut self, interfaces: &[String]) -> Result<(), FirewallError>;
+    /// Reads state and counters.
+    fn state(&mut self) -> Result<FirewallState, FirewallError>;
+}
