@@ -9,10 +9,23 @@
 //!   valid name.
 //! - No time and no I/O other than the loader's.
 
+mod check;
 mod dependency;
+mod draft;
+mod entry;
+mod error;
+mod kind;
+mod load;
 mod model;
+mod nearest;
+mod section;
+mod source;
 
+pub use draft::{ENTRIES_MAX, ERRORS_MAX, ID_BYTES_MAX};
+pub use entry::{LIST_ITEMS_MAX, TEXT_BYTES_MAX};
+pub use error::{EstateError, EstateErrors};
 pub use model::{
     Account, BackupSet, Connection, ConnectionKind, Crew, DataClass, DegradedMode, Estate, Need, Party, PartyKind, Recipe,
     RecipeStep, Sensor, Service, Site, Switch, System, SystemKind, Zone,
 };
+pub use source::{DEPTH_FOLDERS_MAX, FILE_BYTES_MAX, FILES_MAX, Source};

@@ -366,10 +366,7 @@ impl Estate {
 
     /// Returns the id of the zone whose network contains this address, the longest prefix first. O(zones).
     pub fn zone_of(&self, address: Ipv4Addr) -> Option<&str> {
-        let inside = |(network, prefix): (Ipv4Addr, u8)| {
-            let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
-            u32::from(network) & mask == u32::from(address) & mask
-        };
+        let inside = |(network, prefix): (Ipv4Addr, u8)| network_of(address, prefix) == network_of(network, prefix);
         let matching = self
             .zones
             .iter()
@@ -387,4 +384,10 @@ impl Estate {
     pub fn is_inside(&self, zone: &str) -> bool {
         self.zones.get(zone).is_some_and(|z| z.site.is_some())
     }
+}
+
+/// Returns the first address of the network of this prefix length that `address` lies in.
+pub(crate) fn network_of(address: Ipv4Addr, prefix: u8) -> Ipv4Addr {
+    let mask = u32::MAX.checked_shl(32 - u32::from(prefix.min(32))).unwrap_or(0);
+    Ipv4Addr::from(u32::from(address) & mask)
 }

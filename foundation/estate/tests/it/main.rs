@@ -1,3 +1,4 @@
 //! Tests of the estate room.
 
 mod dependency;
+mod load;

@@ -1,0 +1,193 @@
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::draft::{Draft, Place, SECTIONS, Section};
+use crate::entry::{Entry, Head};
+use crate::nearest::nearest;
+use crate::{Estate, EstateErrors, Source, check, section, source};
+
+impl Estate {
+    /// Reads every `*.toml` below `dir` as one estate.
+    ///
+    /// # Errors
+    /// Every mistake of the whole directory, up to [`crate::ERRORS_MAX`]. References are checked once all files are valid TOML.
+    pub fn load(dir: &Path) -> Result<Self, EstateErrors> {
+        let (sources, mut errors) = source::read(dir);
+        let (parsed, left_out) = match Self::parse(&sources) {
+            Ok(estate) if errors.is_empty() => return Ok(estate),
+            Ok(_) => (Vec::new(), 0),
+            Err(wrong) => (wrong.errors, wrong.left_out),
+        };
+        errors.extend(parsed);
+        Err(EstateErrors {
+            dir: dir.to_owned(),
+            errors,
+            left_out,
+        })
+    }
+
+    /// Reads an estate from texts; the pure part of [`Estate::load`].
+    ///
+    /// # Errors
+    /// As [`Estate::load`], with an empty directory.
+    pub fn parse(sources: &[Source]) -> Result<Self, EstateErrors> {
+        let mut draft = Draft::new(sources);
+        let mut all_valid = true;
+        for (file, source) in sources.iter().enumerate() {
+            all_valid &= read_file(&mut draft, file, source);
+        }
+        if all_valid {
+            draft.resolve();
+            check::addresses(&mut draft);
+            check::services(&mut draft);
+        }
+        draft.finish().map_err(|(errors, left_out)| EstateErrors {
+            dir: Path::new("").to_owned(),
+            errors,
+            left_out,
+        })
+    }
+}
+
+/// Reads one file; returns whether it is valid TOML.
+fn read_file(draft: &mut Draft<'_>, file: usize, source: &Source) -> bool {
+    let (document, errors) = DeTable::parse_recoverable(&source.text);
+    let mut twice = false;
+    for error in &errors {
+        let place = Place {
+            file,
+            offset: error.span().map_or(0, |s| s.start),
+        };
+        match earlier_header(source, place.offset).filter(|_| error.message() == DUPLICATE_KEY) {
+            Some((header, offset)) => {
+                let first = draft.show(Place { offset, ..place });
+                let message = format!("`{header}` is already given at {first}");
+                draft.mistake(place, message, Some("give one of them another id".to_owned()));
+                twice = true;
+            }
+            // The fields of an entry given twice are given twice as well: once is enough said.
+            None if twice && error.message() == DUPLICATE_KEY => {}
+            None => draft.mistake(place, format!("not TOML: {}", error.message()), None),
+        }
+    }
+    if errors.is_empty() {
+        for (key, value) in document.get_ref() {
+            top_level(draft, file, key, value);
+        }
+    }
+    errors.is_empty()
+}
+
+/// How the TOML parser calls an entry or a field given twice.
+const DUPLICATE_KEY: &str = "duplicate key";
+
+/// Finds an earlier line with the same table header as the line at `offset`.
+fn earlier_header(source: &Source, offset: usize) -> Option<(&str, usize)> {
+    let line_start = source.text.get(..offset)?.rfind('\n').map_or(0, |n| n + 1);
+    let (before, rest) = source.text.split_at(line_start);
+    let header = rest.lines().next()?.split('#').next()?.trim();
+    let mut start = 0;
+    for line in before.split_inclusive('\n') {
+        if header.starts_with('[') && line.split('#').next().map(str::trim) == Some(header) {
+            return Some((header, start));
+        }
+        start += line.len();
+    }
+    None
+}
+
+fn top_level(draft: &mut Draft<'_>, file: usize, key: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>) {
+    let name = key.get_ref().as_ref();
+    let place = Place {
+        file,
+        offset: key.span().start,
+    };
+    if name == "name" {
+        return estate_name(draft, place, value);
+    }
+    let Some((_, section)) = SECTIONS.iter().find(|(n, _)| *n == name) else {
+        let known = SECTIONS.iter().map(|(n, _)| *n).chain(["name"]);
+        let remedy = nearest(name, known).map(|n| format!("did you mean `{n}`?"));
+        return draft.mistake(place, format!("an estate has no `{name}`"), remedy);
+    };
+    match value.get_ref() {
+        DeValue::Table(table) => {
+            for (id, value) in table {
+                let offset = id.span().start;
+                entry(draft, *section, Some(id.get_ref()), Place { file, offset }, value);
+            }
+        }
+        DeValue::Array(array) => {
+            for value in array {
+                let offset = value.span().start;
+                entry(draft, *section, None, Place { file, offset }, value);
+            }
+        }
+        _ => draft.mistake(
+            place,
+            format!("`{name}` must be tables"),
+            Some(format!("write `[{name}.id]`")),
+        ),
+    }
+}
+
+fn estate_name(draft: &mut Draft<'_>, place: Place, value: &Spanned<DeValue<'_>>) {
+    if let Some(first) = draft.name_at.replace(place) {
+        let message = format!("the estate is already named at {}", draft.show(first));
+        return draft.mistake(place, message, None);
+    }
+    match value.get_ref() {
+        DeValue::String(name) => draft.estate.name = name.to_string(),
+        _ => draft.mistake(place, "`name` must be a text".to_owned(), None),
+    }
+}
+
+fn entry(draft: &mut Draft<'_>, section: Section, id: Option<&str>, place: Place, value: &Spanned<DeValue<'_>>) {
+    let name = section.name();
+    let DeValue::Table(table) = value.get_ref() else {
+        let remedy = Some(format!("write `[{name}.id]`"));
+        return draft.mistake(place, format!("a {name} must be a table"), remedy);
+    };
+    let listed = id.is_none();
+    let Some(id) = id.or_else(|| table.get("id")?.get_ref().as_str()) else {
+        return draft.mistake(
+            place,
+            format!("a {name} in a list has no `id`"),
+            Some("add `id = \"…\"`".to_owned()),
+        );
+    };
+    if draft.register(section, id, place) {
+        let head = Head {
+            section,
+            id,
+            place,
+            listed,
+        };
+        build(draft, head, table);
+    }
+}
+
+fn build(draft: &mut Draft<'_>, head: Head<'_>, table: &DeTable<'_>) {
+    macro_rules! read {
+        ($map:ident, $build:path) => {{
+            let built = Entry::read(draft, head, table, $build);
+            draft.estate.$map.insert(head.id.to_owned(), built);
+        }};
+    }
+    match head.section {
+        Section::Site => read!(sites, section::site),
+        Section::Zone => read!(zones, section::zone),
+        Section::System => read!(systems, section::system),
+        Section::Service => read!(services, section::service),
+        Section::Party => read!(parties, section::party),
+        Section::Connection => read!(connections, section::connection),
+        Section::DataClass => read!(data_classes, section::data_class),
+        Section::Crew => read!(crews, section::crew),
+        Section::BackupSet => read!(backup_sets, section::backup_set),
+        Section::Recipe => read!(recipes, section::recipe),
+        Section::Sensor => read!(sensors, section::sensor),
+        Section::Account => read!(accounts, section::account),
+    }
+}
