@@ -1,4 +1,5 @@
 //! Tests of the estate room.
 
 mod dependency;
+mod examples;
 mod load;
