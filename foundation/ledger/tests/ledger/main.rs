@@ -1,0 +1,3 @@
+//! What a ledger promises, tried out on real folders.
+
+mod smoke;
