@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use serde::{Deserialize, Serialize};
+
 /// Everything the provider runs. Maps are keyed by id, so iteration order is stable.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Estate {
     /// Name of the provider.
     pub name: String,
@@ -33,7 +35,7 @@ pub struct Estate {
 }
 
 /// A data centre.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
     /// Name for people.
     pub name: String,
@@ -42,7 +44,7 @@ pub struct Site {
 }
 
 /// A network compartment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Zone {
     /// Name for people.
     pub name: String,
@@ -59,7 +61,7 @@ pub struct Zone {
 }
 
 /// What a system mainly is; the range and the lint use it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum SystemKind {
     /// Directory service (AD, LDAP).
     Directory,
@@ -104,7 +106,7 @@ pub enum SystemKind {
 }
 
 /// A host, cluster or appliance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct System {
     /// Name for people.
     pub name: String,
@@ -131,14 +133,14 @@ pub struct System {
 }
 
 /// A need: all of (AND) alternatives (OR). `["a|b", "c"]` in TOML means (a or b) and c.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Need {
     /// Any one of these system or service ids is enough.
     pub any_of: Vec<String>,
 }
 
 /// A mode in which a service still does its essential function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DegradedMode {
     /// Name, e.g. `spool only`.
     pub name: String,
@@ -149,7 +151,7 @@ pub struct DegradedMode {
 }
 
 /// What a customer gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Name for people.
     pub name: String,
@@ -176,7 +178,7 @@ pub struct Service {
 }
 
 /// What a party is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PartyKind {
     /// The provider itself.
     Provider,
@@ -189,7 +191,7 @@ pub enum PartyKind {
 }
 
 /// A customer, third party or the provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Party {
     /// Name for people.
     pub name: String,
@@ -204,7 +206,7 @@ pub struct Party {
 }
 
 /// The kinds of the glossary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ConnectionKind {
     /// User VPN.
     Vpn,
@@ -233,7 +235,7 @@ pub enum ConnectionKind {
 }
 
 /// Who cuts a connection, how, how long it takes, what breaks, how to verify, how to undo.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switch {
     /// Guard that executes it; `None` if only a person can.
     pub guard: Option<String>,
@@ -252,7 +254,7 @@ pub struct Switch {
 }
 
 /// A typed link between two ends; an end is a zone, system or party id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
     /// Name for people.
     pub name: String,
@@ -273,7 +275,7 @@ pub struct Connection {
 }
 
 /// A kind of data.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataClass {
     /// Name for people.
     pub name: String,
@@ -286,7 +288,7 @@ pub struct DataClass {
 }
 
 /// People who do the work.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crew {
     /// Name for people.
     pub name: String,
@@ -299,7 +301,7 @@ pub struct Crew {
 }
 
 /// A backup set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupSet {
     /// Name for people.
     pub name: String,
@@ -314,7 +316,7 @@ pub struct BackupSet {
 }
 
 /// One step of a recipe.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecipeStep {
     /// What is done.
     pub action: String,
@@ -323,7 +325,7 @@ pub struct RecipeStep {
 }
 
 /// How a system comes back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipe {
     /// Name for people.
     pub name: String,
@@ -332,7 +334,7 @@ pub struct Recipe {
 }
 
 /// What observes what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sensor {
     /// Name for people.
     pub name: String,
@@ -345,7 +347,7 @@ pub struct Sensor {
 }
 
 /// A privileged account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Name for people.
     pub name: String,
