@@ -1,1 +1,54 @@
 //! Records of the field's formats become columnar events.
+//!
+//! ```text
+//!   file (plain, gz, zst) ─┐
+//!   socket, line by line ──┼─► Intake ─► flat record ─► zeek | ecs | windows ─► Events (columns + raw fields)
+//!                          │      ├─► SensorAccount: records, sequence gaps, capture loss, last seen
+//!                          │      └─► Damaged: counted, named (source, record, offset), kept aside
+//! ```
+//!
+//! A line goes in, an event comes out:
+//!
+//! ```
+//! use leckwehr_telemetry::{Intake, Kind};
+//!
+//! let mut intake = Intake::new();
+//! intake.push_line(
+//!     "sensor-fs-1",
+//!     br#"{"@timestamp":"2023-04-25T03:12:09Z","agent":{"id":"sensor-fs-1"},"host":{"name":"fs-1"},
+//!          "event":{"sequence":1,"category":["authentication"],"action":"logon","outcome":"success"},
+//!          "source":{"ip":"10.1.2.3"},"user":{"name":"adm-office"}}"#,
+//! );
+//! let events = intake.take();
+//! let event = events.get(0).unwrap();
+//! assert_eq!((event.kind(), event.host(), event.account()), (Kind::Logon, "fs-1", "adm-office"));
+//! assert_eq!(event.field("event.outcome"), Some("success"));
+//! ```
+//!
+//! # Architecture invariants
+//! - Knows formats only: no rules, no estates, no judgement.
+//! - Time is UTC nanoseconds from the record itself; this room has no clock.
+//! - No input stops the intake: a record that cannot be read is counted, named and kept aside, the rest goes on.
+//! - Every event says where its raw record is: source and record number ([`Event::reference`]).
+//! - Memory is bounded by the named maxima; a caller that takes batches bounds the rest.
+
+mod account;
+mod ecs;
+mod event;
+mod events;
+mod file;
+mod flat;
+mod intake;
+mod symbols;
+mod windows;
+mod zeek;
+
+pub use account::{GAPS_MAX, SensorAccount};
+pub use event::{Kind, Outcome, Product, Record};
+pub use events::{Event, Events};
+pub use flat::FIELDS_MAX;
+pub use intake::{
+    BATCH_EVENTS_MAX, DAMAGED_BYTES_MAX, DAMAGED_MAX, Damaged, FileReport, Intake, IntakeError, LINE_BYTES_MAX, SENSORS_MAX,
+    Taken,
+};
+pub use symbols::{Sym, Symbols};
