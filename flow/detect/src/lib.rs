@@ -1,1 +1,57 @@
 //! Events become findings, findings become alarms.
+//!
+//! ```text
+//!   Events ──┬─► Rules (Sigma subset, own rules in rules/) ──┐
+//!            └─► behaviour (small state machines) ───────────┴─► Finding ─► Fusion ─► Alarm
+//!                  logon · backup · encryption · egress · channel · flood · silence
+//!   Estate ────► AddressBook: which system, inside or outside
+//! ```
+//!
+//! ```
+//! use leckwehr_detect::{DetectConfig, Detector, Fusion, Rules};
+//! use leckwehr_estate::Estate;
+//! use leckwehr_telemetry::Intake;
+//!
+//! let rules = Rules::own().unwrap();
+//! let mut detector = Detector::new(DetectConfig::new(rules, &Estate::default()));
+//! let mut fusion = Fusion::new();
+//! let mut intake = Intake::new();
+//! // … benign traffic is pushed first, then:
+//! detector.end_learning();
+//! intake.push_line("sensor-b", br#"{"@timestamp":"2023-04-25T03:12:09Z","agent":{"id":"sensor-b"},
+//!     "host":{"name":"backup-1"},"event":{"sequence":1,"category":["configuration"],"dataset":"backup",
+//!     "action":"snapshot-delete"},"file":{"path":"snap-12"},"user":{"name":"adm-backup"}}"#);
+//! let findings = detector.push(&intake.take());
+//! let alarms = fusion.push(&findings);
+//! assert_eq!(alarms[0].entity, "host:backup-1");
+//! ```
+//!
+//! # Architecture invariants
+//! - Knows nothing of firewalls and plans: it says what it saw and how bad that is.
+//! - No clock: time is the records' own, and [`Detector::tick`] gets the present as an argument.
+//! - Every state machine is bounded by a named maximum; the oldest entries go first.
+//! - A rule that cannot be evaluated is an error that names rule and place, never silently skipped.
+//! - Detectors know techniques, not recorded addresses or hosts.
+
+mod backup;
+mod channel;
+mod condition;
+mod detector;
+mod egress;
+mod encryption;
+mod flood;
+mod fusion;
+mod logon;
+mod pattern;
+mod place;
+mod rule;
+mod ruleset;
+mod silence;
+mod window;
+
+pub use detector::{DetectConfig, Detector, Thresholds};
+pub use fusion::{ENTITIES_MAX, Fusion};
+pub use place::{AddressBook, Place};
+pub use rule::{Rule, RuleError};
+pub use ruleset::{RULES_MAX, Rules};
+pub use window::KEYS_MAX;
