@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use leckwehr_estate::Estate;
+use leckwehr_estate::{ConnectionKind, Estate, PartyKind, SystemKind};
 
 #[expect(clippy::panic, reason = "a test helper")]
 fn example(name: &str) -> Estate {
@@ -21,4 +21,27 @@ fn apt29_knows_the_hosts_of_the_recording() {
         assert!(estate.guard_of(host).is_some());
     }
     assert_eq!(estate.zone_of("192.168.0.4".parse().unwrap()), None);
+}
+
+#[test]
+fn essen_has_the_size_of_the_real_case() {
+    let estate = example("essen");
+    assert_eq!(estate.sites.len(), 2);
+    assert!(estate.zones.values().filter(|z| z.site.is_some()).count() >= 12);
+    assert!(estate.zones.values().filter(|z| z.site.is_none()).count() >= 4);
+    assert!(estate.systems.len() >= 150, "{}", estate.systems.len());
+    assert!(estate.services.len() >= 15);
+    let insurers: Vec<_> = estate.parties.values().filter(|p| p.kind == PartyKind::Insurer).collect();
+    assert_eq!(insurers.len(), 80);
+    assert!((24_900_000..25_100_000).contains(&insurers.iter().map(|p| p.insured).sum::<u64>()));
+    assert!(estate.parties.values().filter(|p| p.kind == PartyKind::ThirdParty).count() >= 15);
+    for kind in SystemKind::all() {
+        assert!(estate.systems.values().any(|s| s.kind == kind), "no {}", kind.name());
+    }
+    for kind in ConnectionKind::all() {
+        assert!(estate.connections.values().any(|c| c.kind == kind), "no {}", kind.name());
+    }
+    for class in estate.data_classes.values().filter(|c| !c.by_insurer.is_empty()) {
+        assert_eq!(class.by_insurer.values().sum::<u64>(), class.records, "{}", class.name);
+    }
 }
