@@ -185,7 +185,9 @@ fn check_tree(source: &dyn Source, now: &Checkpoint, key: Option<&VerifierKey>, 
     } else if rebuilt.earlier_root == Some(older.root) {
         report.against = Some(older.size);
     } else if rebuilt.earlier_root.is_none() {
-        report.notes.push("too much is damaged to compare with the older checkpoint".to_owned());
+        report
+            .notes
+            .push("too much is damaged to compare with the older checkpoint".to_owned());
     } else {
         let what = format!(
             "history was rewritten: the first {} entries are not those of the older checkpoint",

@@ -1,0 +1,90 @@
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use leckwehr_crypt::SigningKey;
+use leckwehr_ledger::{Ledger, LedgerError, Step, Trust, Writer, verify};
+
+#[test]
+fn many_callers_share_commits_and_each_finds_its_entries() {
+    const CALLERS: u32 = 16;
+    const EACH: u32 = 25;
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("ledger");
+    let mut ledger = Ledger::create(&dir, "example.org/a", SigningKey::generate().unwrap()).unwrap();
+    let commits = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counter = Arc::clone(&commits);
+    ledger.on_step(move |step| {
+        counter.fetch_add(u32::from(step == Step::Committed), std::sync::atomic::Ordering::Relaxed);
+    });
+    let writer = Writer::new(ledger);
+    let start = Arc::new(Barrier::new(CALLERS as usize));
+    let threads: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let (writer, start) = (writer.clone(), Arc::clone(&start));
+            thread::spawn(move || {
+                start.wait();
+                for n in 0..EACH {
+                    let pair = vec![format!("{caller} {n} a").into_bytes(), format!("{caller} {n} b").into_bytes()];
+                    let range = writer.append(pair.clone()).unwrap();
+                    let read = writer.with(|ledger| ledger.entries(range)).unwrap().unwrap();
+                    assert_eq!(read, pair);
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let appends = CALLERS * EACH;
+    assert_eq!(writer.with(|ledger| ledger.size()).unwrap(), u64::from(2 * appends));
+    assert!(commits.load(std::sync::atomic::Ordering::Relaxed) <= appends);
+    drop(writer);
+    assert!(verify(&dir, &Trust::default()).unwrap().is_ok());
+}
+
+#[test]
+fn one_bad_append_does_not_spoil_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("ledger");
+    let writer = Writer::new(Ledger::create(&dir, "example.org/a", SigningKey::generate().unwrap()).unwrap());
+    let error = writer.append(vec![vec![0; 70_000]]).unwrap_err();
+    assert!(matches!(error, LedgerError::EntryTooLarge { .. }));
+    assert_eq!(writer.append(vec![Vec::new()]).unwrap(), 0..1);
+}
+
+#[test]
+fn a_group_is_committed_as_one() {
+    // While the first append is being written, three more arrive; they share the next commit.
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::create(&folder.path().join("l"), "a", SigningKey::generate().unwrap()).unwrap();
+    let writer = Writer::new(ledger);
+    let (tell, sizes) = std::sync::mpsc::channel();
+    let arrived = Arc::new(Barrier::new(4));
+    let threads = writer
+        .with(|ledger| {
+            let mut entries = 0;
+            ledger.on_step(move |step| match step {
+                Step::Begun => entries = 0,
+                Step::EntriesWritten => entries += 1,
+                Step::Committed => tell.send(entries).unwrap(),
+                _ => {}
+            });
+            let threads: Vec<_> = (0..3u8)
+                .map(|n| {
+                    let (writer, arrived) = (writer.clone(), Arc::clone(&arrived));
+                    thread::spawn(move || {
+                        arrived.wait();
+                        writer.append(vec![vec![n]]).unwrap()
+                    })
+                })
+                .collect();
+            arrived.wait();
+            threads
+        })
+        .unwrap();
+    let mut ranges: Vec<_> = threads.into_iter().map(|t| t.join().unwrap().start).collect();
+    ranges.sort_unstable();
+    assert_eq!(ranges, [0, 1, 2]);
+    drop(writer);
+    assert!((1..=3).contains(&sizes.iter().count()));
+}
