@@ -43,6 +43,13 @@ impl RecordKey {
         Self(hkdf(&self.0, &[info]))
     }
 
+    /// Returns a name for `message` that only holders of the key can compute (HKDF-SHA256 used as a keyed hash).
+    ///
+    /// Use a key of its own for names: the value equals the key that [`Self::derive`] makes for the same bytes.
+    pub fn tag(&self, message: &[u8]) -> [u8; 32] {
+        hkdf(&self.0, &[message])
+    }
+
     /// Encrypts: nonce, ciphertext, tag. `context` is bound but not stored.
     pub fn encrypt(&self, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
         let nonce: [u8; NONCE_BYTES] = random_bytes()?;

@@ -1,9 +1,5 @@
 //! The spool under ordinary use, damage, crashes and replay.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test's helpers fail and talk like the test itself"
-)]
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail like the test itself")]
 
 mod crash;
 mod machine;
