@@ -148,7 +148,7 @@ fn a_changed_entry_is_named_without_page_sums_too() {
     let dir = folder.path().join("ledger");
     let mut ledger = crate::filled(&dir, 300);
     let secret = b"the byte sequence to look for".to_vec();
-    ledger.append(&[secret.clone()]).unwrap();
+    ledger.append(std::slice::from_ref(&secret)).unwrap();
     ledger.close().unwrap();
     fs::remove_file(dir.join("ledger.sum")).unwrap();
     assert!(verify(&dir, &Trust::default()).unwrap().is_ok());

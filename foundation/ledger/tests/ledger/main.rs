@@ -1,5 +1,5 @@
 //! What a ledger promises, tried out on real folders.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
 mod corruption;
 mod crash;
