@@ -1,4 +1,6 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::ops::Range;
 
 use crate::{Estate, Need};
 
@@ -55,10 +57,17 @@ pub(crate) struct Graph<'e> {
     pub(crate) ids: Vec<&'e str>,
     /// Number of the first service.
     pub(crate) services_from: usize,
-    /// Needs by number; each is a list of alternatives.
-    pub(crate) needs: Vec<Vec<Vec<usize>>>,
-    /// Who needs it: (number, which of its needs).
-    needed_by: Vec<Vec<(usize, usize)>>,
+    /// All needs, those of one owner beside each other.
+    needs: Vec<NumberedNeed>,
+    /// The needs of each number.
+    needs_of: Vec<Range<usize>>,
+    /// The needs in which each number is an alternative.
+    needed_by: Vec<Vec<usize>>,
+}
+
+struct NumberedNeed {
+    owner: usize,
+    any_of: Vec<usize>,
 }
 
 impl<'e> Graph<'e> {
@@ -69,25 +78,26 @@ impl<'e> Graph<'e> {
         let nodes: Vec<(&str, &Vec<Need>)> = systems.chain(services).collect();
         // A system wins over a service of the same id; the loader refuses such estates.
         let number: BTreeMap<&str, usize> = nodes.iter().enumerate().rev().map(|(n, (id, _))| (*id, n)).collect();
-        let mut needed_by = vec![Vec::new(); nodes.len()];
-        let mut needs = Vec::with_capacity(nodes.len());
-        for (n, (_, wants)) in nodes.iter().enumerate() {
-            let mut numbered: Vec<Vec<usize>> = Vec::with_capacity(wants.len());
-            for (which, need) in wants.iter().enumerate() {
-                let any_of: BTreeSet<usize> = need.any_of.iter().filter_map(|id| number.get(id.as_str()).copied()).collect();
-                for &alternative in &any_of {
-                    needed_by[alternative].push((n, which));
-                }
-                numbered.push(any_of.into_iter().collect());
-            }
-            needs.push(numbered);
-        }
-        Self {
+        let mut graph = Self {
             ids: nodes.iter().map(|(id, _)| *id).collect(),
             services_from: estate.systems.len(),
-            needs,
-            needed_by,
+            needs: Vec::new(),
+            needs_of: Vec::with_capacity(nodes.len()),
+            needed_by: vec![Vec::new(); nodes.len()],
+        };
+        for (owner, (_, wants)) in nodes.iter().enumerate() {
+            let from = graph.needs.len();
+            for need in *wants {
+                let any_of: BTreeSet<usize> = need.any_of.iter().filter_map(|id| number.get(id.as_str()).copied()).collect();
+                for &alternative in &any_of {
+                    graph.needed_by[alternative].push(graph.needs.len());
+                }
+                let any_of = any_of.into_iter().collect();
+                graph.needs.push(NumberedNeed { owner, any_of });
+            }
+            graph.needs_of.push(from..graph.needs.len());
         }
+        graph
     }
 
     /// Returns the number of a system.
@@ -95,23 +105,60 @@ impl<'e> Graph<'e> {
         self.ids[..self.services_from].binary_search(&id).ok()
     }
 
+    /// Returns every alternative of every need of `n`.
+    pub(crate) fn alternatives(&self, n: usize) -> impl Iterator<Item = usize> {
+        self.needs[self.needs_of[n].clone()]
+            .iter()
+            .flat_map(|need| need.any_of.iter().copied())
+    }
+
+    /// Returns who has `n` as an alternative in a need.
+    pub(crate) fn dependants(&self, n: usize) -> impl Iterator<Item = usize> {
+        self.needed_by[n].iter().map(|need| self.needs[*need].owner)
+    }
+
     /// Returns, by number, what is down once `lost` are. Each need is looked at once per alternative.
     pub(crate) fn down(&self, lost: impl IntoIterator<Item = usize>) -> Vec<bool> {
-        let mut left: Vec<Vec<usize>> = self.needs.iter().map(|n| n.iter().map(Vec::len).collect()).collect();
+        let mut left: Vec<usize> = self.needs.iter().map(|need| need.any_of.len()).collect();
         let mut down = vec![false; self.ids.len()];
-        let starved = (0..self.ids.len()).filter(|&n| left[n].contains(&0));
+        let starved = self.needs.iter().filter(|need| need.any_of.is_empty()).map(|need| need.owner);
         let mut open: Vec<usize> = lost.into_iter().chain(starved).collect();
         while let Some(n) = open.pop() {
             if std::mem::replace(&mut down[n], true) {
                 continue;
             }
-            for &(who, which) in &self.needed_by[n] {
-                left[who][which] -= 1;
-                if left[who][which] == 0 {
-                    open.push(who);
+            for &need in &self.needed_by[n] {
+                left[need] -= 1;
+                if left[need] == 0 {
+                    open.push(self.needs[need].owner);
                 }
             }
         }
         down
+    }
+
+    /// Returns, by number, the earliest minute at which it works when everything starts from nothing at once; `None` if it
+    /// never does, because it waits for itself. Takes the quickest alternative of each need and unlimited people, so it is a
+    /// lower bound. Knuth's generalisation of Dijkstra's algorithm; O(needs · log systems).
+    pub(crate) fn cold_start(&self, minutes: impl Fn(usize) -> u64) -> Vec<Option<u64>> {
+        let mut waits_for: Vec<usize> = self.needs_of.iter().map(Range::len).collect();
+        let mut met = vec![false; self.needs.len()];
+        let mut ready = vec![None; self.ids.len()];
+        let free = (0..self.ids.len()).filter(|n| waits_for[*n] == 0);
+        let mut open: BinaryHeap<Reverse<(u64, usize)>> = free.map(|n| Reverse((minutes(n), n))).collect();
+        while let Some(Reverse((at, n))) = open.pop() {
+            ready[n] = Some(at);
+            for &need in &self.needed_by[n] {
+                if std::mem::replace(&mut met[need], true) {
+                    continue;
+                }
+                let owner = self.needs[need].owner;
+                waits_for[owner] -= 1;
+                if waits_for[owner] == 0 {
+                    open.push(Reverse((at.saturating_add(minutes(owner)), owner)));
+                }
+            }
+        }
+        ready
     }
 }

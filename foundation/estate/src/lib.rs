@@ -15,6 +15,7 @@ mod draft;
 mod entry;
 mod error;
 mod kind;
+mod lint;
 mod load;
 mod model;
 mod nearest;
@@ -24,6 +25,7 @@ mod source;
 pub use draft::{ENTRIES_MAX, ERRORS_MAX, ID_BYTES_MAX};
 pub use entry::{LIST_ITEMS_MAX, TEXT_BYTES_MAX};
 pub use error::{EstateError, EstateErrors};
+pub use lint::{LintFinding, Severity, lint};
 pub use model::{
     Account, BackupSet, Connection, ConnectionKind, Crew, DataClass, DegradedMode, Estate, Need, Party, PartyKind, Recipe,
     RecipeStep, Sensor, Service, Site, Switch, System, SystemKind, Zone,

@@ -1,6 +1,7 @@
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use leckwehr_estate::{ConnectionKind, Estate, PartyKind, SystemKind};
+use leckwehr_estate::{ConnectionKind, Estate, PartyKind, SystemKind, lint};
 
 #[expect(clippy::panic, reason = "a test helper")]
 fn example(name: &str) -> Estate {
@@ -44,4 +45,39 @@ fn essen_has_the_size_of_the_real_case() {
     for class in estate.data_classes.values().filter(|c| !c.by_insurer.is_empty()) {
         assert_eq!(class.by_insurer.values().sum::<u64>(), class.records, "{}", class.name);
     }
+}
+
+fn findings(estate: &Estate) -> String {
+    let mut text = String::new();
+    for f in lint(estate) {
+        let _ = writeln!(
+            text,
+            "{:?} {} [{}] {}; {}",
+            f.severity, f.subject, f.code, f.message, f.remedy
+        );
+    }
+    text
+}
+
+#[test]
+fn essen_has_the_weaknesses_that_its_comments_name_and_no_others() {
+    insta::assert_snapshot!(findings(&example("essen")));
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/essen");
+    let texts = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|f| std::fs::read_to_string(f.unwrap().path()).unwrap());
+    let text: String = texts.collect();
+    let mut named: Vec<&str> = text
+        .lines()
+        .filter_map(|l| l.strip_prefix("# WEAKNESS ")?.split(':').next())
+        .collect();
+    named.sort_unstable();
+    let mut found: Vec<&str> = lint(&example("essen")).iter().map(|f| f.code).collect();
+    found.sort_unstable();
+    assert_eq!(named, found);
+}
+
+#[test]
+fn apt29_hangs_on_its_one_domain_controller() {
+    insta::assert_snapshot!(findings(&example("apt29")));
 }
