@@ -4,7 +4,7 @@ const EDITS_MAX: usize = 3;
 /// Returns the candidate nearest to `name` by edits (insert, delete, replace, swap neighbours), if any is near enough.
 ///
 /// Near enough is a third of the name, at most [`EDITS_MAX`]. Ties go to the first candidate. O(candidates · length²).
-pub(crate) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let name: Vec<char> = name.to_lowercase().chars().collect();
     let reach = (name.len() / 3).clamp(1, EDITS_MAX);
     let near = candidates.into_iter().filter(|c| c.len().abs_diff(name.len()) <= EDITS_MAX);
