@@ -256,3 +256,26 @@ fn uri_path(path: &Path) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_wait_for_the_disk_and_paths_are_escaped() {
+        let dir = tempfile::tempdir().unwrap();
+        Database::create(dir.path(), "checkpoint").unwrap();
+        let database = Database::open_for_append(dir.path()).unwrap();
+        let pragma = |name| {
+            database
+                .0
+                .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+                .unwrap()
+        };
+        assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
+        // 2 is FULL: the write-ahead log is synced at every commit.
+        assert_eq!(pragma("synchronous"), 2.into());
+        assert_eq!(pragma("page_size"), 4096.into());
+        assert_eq!(uri_path(Path::new("/a b/%?#ü")), "/a%20b/%25%3f%23%c3%bc");
+    }
+}

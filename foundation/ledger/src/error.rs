@@ -97,6 +97,9 @@ pub enum LedgerError {
     /// An earlier commit failed.
     #[error("an earlier commit failed: open the ledger again to see what is on disk")]
     Unusable,
+    /// A thread died while it was committing for others.
+    #[error("a thread died within a commit, the entries may or may not be on disk: open the ledger again")]
+    Died,
     /// A reader held the ledger while it was closed: everything is on disk, but `ledger.sum` was not written.
     #[error("somebody was reading while the ledger was closed: every entry is safe, the page sums were not written")]
     StillRead,
@@ -122,7 +125,7 @@ impl LedgerError {
     /// Tells whether the entries of a failed append are certainly not in the ledger.
     pub fn is_certainly_not_applied(&self) -> bool {
         match self {
-            Self::Commit(_) | Self::StillRead => false,
+            Self::Commit(_) | Self::Died | Self::StillRead => false,
             Self::Group(error) => error.is_certainly_not_applied(),
             _ => true,
         }

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use crate::error::LedgerError;
 use crate::ledger::{Ledger, check_batch};
@@ -11,7 +11,7 @@ use crate::limit::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 ///
 /// ```text
 ///   callers   a b c d e f         each waits until its entries are on disk
-///   commits   [a][b c d ][e f]    whoever gets the ledger next writes for everybody who waits
+///   commits   [a][b c d ][e f]    one of those who wait writes for all of them
 /// ```
 ///
 /// A caller holds at most one append, so what waits is bounded by the number of threads.
@@ -19,8 +19,16 @@ use crate::limit::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 pub struct Writer(Arc<Shared>);
 
 struct Shared {
-    waiting: Mutex<VecDeque<Waiting>>,
+    queue: Mutex<Queue>,
+    /// Told whenever a commit ended.
+    committed: Condvar,
     ledger: Mutex<Ledger>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    is_committing: bool,
 }
 
 struct Waiting {
@@ -34,7 +42,8 @@ impl Writer {
     /// Takes a ledger; it is closed when the last handle is dropped.
     pub fn new(ledger: Ledger) -> Self {
         Self(Arc::new(Shared {
-            waiting: Mutex::default(),
+            queue: Mutex::default(),
+            committed: Condvar::new(),
             ledger: Mutex::new(ledger),
         }))
     }
@@ -43,38 +52,55 @@ impl Writer {
     pub fn append(&self, entries: Vec<Vec<u8>>) -> Result<Range<u64>, LedgerError> {
         check_batch(&entries)?;
         let answer = Arc::new(Answer::default());
-        lock(&self.0.waiting)?.push_back(Waiting {
+        let mut queue = lock(&self.0.queue)?;
+        queue.waiting.push_back(Waiting {
             entries,
             answer: Arc::clone(&answer),
         });
-        let mut ledger = lock(&self.0.ledger)?;
         loop {
             if let Some(result) = lock(&answer)?.take() {
                 return result.map_err(LedgerError::Group);
             }
-            self.commit_group(&mut ledger)?;
+            if queue.is_committing {
+                queue = self.0.committed.wait(queue).map_err(|_| LedgerError::Died)?;
+            } else {
+                queue.is_committing = true;
+                drop(queue);
+                let turn = Turn(&self.0);
+                self.commit_group()?;
+                drop(turn);
+                queue = lock(&self.0.queue)?;
+            }
         }
     }
 
+    /// Returns how many appends wait for the next commit.
+    pub fn waiting(&self) -> usize {
+        lock(&self.0.queue).map_or(0, |queue| queue.waiting.len())
+    }
+
     /// Calls `work` with the ledger between two commits, for instance to read entries or to take a checkpoint.
+    ///
+    /// `work` must not append with a [`Writer`] of the same ledger: it would wait for itself.
     pub fn with<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> Result<T, LedgerError> {
         Ok(work(&mut *lock(&self.0.ledger)?))
     }
 
     /// Writes those who wait, first come first served, up to the limits of a batch.
-    fn commit_group(&self, ledger: &mut Ledger) -> Result<(), LedgerError> {
+    fn commit_group(&self) -> Result<(), LedgerError> {
+        let mut ledger = lock(&self.0.ledger)?;
         let (mut batch, mut members, mut bytes) = (Vec::new(), Vec::new(), 0);
-        let mut waiting = lock(&self.0.waiting)?;
-        while let Some(next) = waiting.front() {
+        let mut queue = lock(&self.0.queue)?;
+        while let Some(next) = queue.waiting.front() {
             bytes += next.entries.iter().map(Vec::len).sum::<usize>();
             if !members.is_empty() && (batch.len() + next.entries.len() > BATCH_ENTRIES_MAX || bytes > BATCH_BYTES_MAX) {
                 break;
             }
-            let Some(next) = waiting.pop_front() else { break };
+            let Some(next) = queue.waiting.pop_front() else { break };
             members.push((next.entries.len() as u64, next.answer));
             batch.extend(next.entries);
         }
-        drop(waiting);
+        drop(queue);
 
         let written = ledger.append(&batch).map_err(Arc::new);
         let mut first = written.as_ref().map_or(0, |range| range.start);
@@ -87,7 +113,19 @@ impl Writer {
     }
 }
 
+/// The turn of one caller to commit for all; it ends in any case, so that nobody waits for ever.
+struct Turn<'a>(&'a Shared);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut queue) = self.0.queue.lock() {
+            queue.is_committing = false;
+        }
+        self.0.committed.notify_all();
+    }
+}
+
 /// A lock is poisoned when a thread panicked while holding it; then nobody knows what the ledger holds.
 fn lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>, LedgerError> {
-    mutex.lock().map_err(|_| LedgerError::Unusable)
+    mutex.lock().map_err(|_| LedgerError::Died)
 }

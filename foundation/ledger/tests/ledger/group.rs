@@ -53,38 +53,54 @@ fn one_bad_append_does_not_spoil_the_others() {
 }
 
 #[test]
-fn a_group_is_committed_as_one() {
-    // While the first append is being written, three more arrive; they share the next commit.
+fn what_waits_while_the_ledger_is_busy_is_committed_as_one() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::create(&folder.path().join("l"), "a", SigningKey::generate().unwrap()).unwrap();
     let writer = Writer::new(ledger);
-    let (tell, sizes) = std::sync::mpsc::channel();
-    let arrived = Arc::new(Barrier::new(4));
-    let threads = writer
+    let (tell, commits) = std::sync::mpsc::channel();
+    let mut threads = Vec::new();
+    writer
         .with(|ledger| {
-            let mut entries = 0;
-            ledger.on_step(move |step| match step {
-                Step::Begun => entries = 0,
-                Step::EntriesWritten => entries += 1,
-                Step::Committed => tell.send(entries).unwrap(),
-                _ => {}
+            ledger.on_step(move |step| {
+                if step == Step::Committed {
+                    tell.send(()).unwrap();
+                }
             });
-            let threads: Vec<_> = (0..3u8)
-                .map(|n| {
-                    let (writer, arrived) = (writer.clone(), Arc::clone(&arrived));
-                    thread::spawn(move || {
-                        arrived.wait();
-                        writer.append(vec![vec![n]]).unwrap()
-                    })
-                })
-                .collect();
-            arrived.wait();
-            threads
+            for n in 0..5u8 {
+                let writer = writer.clone();
+                threads.push(thread::spawn(move || writer.append(vec![vec![n]]).unwrap()));
+            }
+            while writer.waiting() < 5 {
+                thread::yield_now();
+            }
         })
         .unwrap();
     let mut ranges: Vec<_> = threads.into_iter().map(|t| t.join().unwrap().start).collect();
     ranges.sort_unstable();
-    assert_eq!(ranges, [0, 1, 2]);
+    assert_eq!(ranges, [0, 1, 2, 3, 4]);
     drop(writer);
-    assert!((1..=3).contains(&sizes.iter().count()));
+    assert_eq!(commits.iter().count(), 1);
+}
+
+#[test]
+fn when_a_caller_dies_within_a_commit_the_others_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::create(&folder.path().join("l"), "a", SigningKey::generate().unwrap()).unwrap();
+    let writer = Writer::new(ledger);
+    let mut threads = Vec::new();
+    writer
+        .with(|ledger| {
+            ledger.on_step(|step| assert_ne!(step, Step::TilesWritten, "dies here"));
+            for n in 0..4u8 {
+                let writer = writer.clone();
+                threads.push(thread::spawn(move || writer.append(vec![vec![n]])));
+            }
+            while writer.waiting() < 4 {
+                thread::yield_now();
+            }
+        })
+        .unwrap();
+    let ends: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
+    assert_eq!(ends.iter().filter(|end| end.is_err()).count(), 1);
+    assert_eq!(ends.iter().filter(|end| matches!(end, Ok(Err(LedgerError::Died)))).count(), 3);
 }
