@@ -4,7 +4,7 @@ use leckwehr_incident::{ServiceLevel, Situation, Timestamp};
 use crate::scale::Scale;
 use crate::state::service_states;
 use crate::svg::{Svg, round, shorten};
-use crate::timeline::{grid, times};
+use crate::timeline::{grid, times, zero};
 use crate::{Language, level_words, moment};
 
 const WIDTH: f64 = 1180.0;
@@ -14,7 +14,7 @@ const ROW: f64 = 26.0;
 /// Draws one bar per service: the level over time, by height, pattern and colour.
 pub fn service_bars(situation: &Situation, estate: &Estate, l: Language) -> String {
     let states = service_states(situation, estate);
-    let scale = Scale::new(times(situation, &[], &[]), LABELS, WIDTH - LABELS - 20.0);
+    let scale = Scale::new(times(situation, &[], &[]), zero(situation), LABELS, WIDTH - LABELS - 20.0);
     let height = ROW * states.len() as f64 + 34.0;
     let title = l.pick(
         "Dienste über die Zeit; die Tabelle darunter sagt dasselbe",

@@ -17,6 +17,8 @@ pub(crate) const CELL: f64 = 17.0;
 pub(crate) const CELLS_PER_ROW: usize = 14;
 /// Hosts without label in a row of a block.
 const BLOCK_PER_ROW: usize = 6;
+/// Width at least, so that short routes line up with the other drawings.
+const WIDTH_MIN: f64 = 1180.0;
 /// More leaf hosts that are only possible than this in one place become a block without labels.
 const LEAVES_MAX: usize = 3;
 /// Columns at most; a longer chain is folded into the last one.
@@ -105,7 +107,7 @@ impl<'a> Layout<'a> {
             lanes,
             nodes,
             rest_x,
-            width: rest_x + CELL * CELLS_PER_ROW as f64 + 10.0,
+            width: f64::max(rest_x + CELL * CELLS_PER_ROW as f64 + 10.0, WIDTH_MIN),
             height,
         }
     }
@@ -241,7 +243,7 @@ fn stack(lanes: &mut [Lane<'_>], nodes: &mut BTreeMap<&str, Node>, starts: &BTre
         let mut y = 0.0;
         for id in tall {
             if let Some(node) = nodes.get_mut(*id) {
-                node.y = y + 18.0;
+                node.y = y + 20.0;
                 y += ROW;
             }
         }

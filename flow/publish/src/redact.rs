@@ -50,15 +50,10 @@ impl Redaction {
 }
 
 fn flush(out: &mut String, run: &mut usize, between: &mut String, language: Language) {
-    if *run > 0 {
-        let noun = match run {
-            1 => language.pick("ein internes System oder Konto", "one internal system or account"),
-            _ => language.pick("interne Systeme oder Konten", "internal systems or accounts"),
-        };
-        if *run > 1 {
-            out.push_str(&format!("{run} "));
-        }
-        out.push_str(noun);
+    match *run {
+        0 => {}
+        1 => out.push_str(language.pick("[ein interner Name]", "[an internal name]")),
+        n => out.push_str(&format!("[{n} {}]", language.pick("interne Namen", "internal names"))),
     }
     out.push_str(between);
     between.clear();
@@ -94,10 +89,10 @@ mod tests {
         let names = ["fs-01", "SCRANTON", "10.0.0.4"].map(str::to_owned).into();
         let redaction = Redaction { names };
         let apply = |text: &str| redaction.apply(text, Language::En);
-        assert_eq!(apply("Seen on fs-01."), "Seen on one internal system or account.");
+        assert_eq!(apply("Seen on fs-01."), "Seen on [an internal name].");
         assert_eq!(
             apply("Seen on fs-01, SCRANTON and 10.0.0.4 since noon."),
-            "Seen on 3 internal systems or accounts since noon."
+            "Seen on [3 internal names] since noon."
         );
         assert_eq!(apply("Von fs-010 nichts. Ende …"), "Von fs-010 nichts. Ende …");
     }

@@ -15,7 +15,7 @@ use crate::moment::precise;
 use crate::pages::{confidence_words, policy};
 use crate::route::{role_words, tier_class, tier_mark, tier_words};
 use crate::state::service_states;
-use crate::timeline::timeline;
+use crate::timeline::{timeline, zero};
 use crate::{Language, PublishError, Works, duration_words, level_words, moment, phase_word, route_map, service_bars};
 
 /// Style of the report and the console.
@@ -137,7 +137,7 @@ pub struct ReportInput<'a> {
 pub fn render(input: &ReportInput<'_>) -> Result<String, PublishError> {
     let l = input.language;
     let situation = input.situation;
-    let start = situation.history.first().map_or(situation.as_of, |(at, ..)| *at);
+    let start = zero(situation);
     let page = ReportPage {
         l,
         input,

@@ -131,7 +131,7 @@ fn nodes(svg: &mut Svg, layout: &Layout<'_>, l: Language) {
         if let Some(role) = node.outside {
             let path = format!("M{} {}l6 -8h12l6 8l-6 8h-12z", round(node.x - 12.0), round(node.y));
             svg.shape_with_hint("path", "n-outside", &[("d", &path)], &hint);
-            svg.text(node.x + 16.0, node.y + 4.0, "t-small", role_words(role, l));
+            svg.text(node.x, node.y - 11.0, "t-mid t-small", role_words(role, l));
         } else {
             let size = if node.labelled { 8.0 } else { 4.5 };
             glyph(svg, (node.x, node.y), node.tier, node.isolated, size, &hint);

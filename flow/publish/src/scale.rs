@@ -36,6 +36,7 @@ const STEPS_S: [f64; 24] = [
 
 /// Maps times to horizontal positions. Long stretches in which nothing happened are left out, and the picture says so.
 pub(crate) struct Scale {
+    zero: Timestamp,
     start: Timestamp,
     pieces: Vec<Piece>,
 }
@@ -49,11 +50,11 @@ struct Piece {
 }
 
 impl Scale {
-    /// Builds a scale that shows all `times` between `x` and `x + width`.
-    pub fn new(mut times: Vec<Timestamp>, x: f64, width: f64) -> Self {
+    /// Builds a scale that shows all `times` between `x` and `x + width`; labels count from `zero`.
+    pub fn new(mut times: Vec<Timestamp>, zero: Timestamp, x: f64, width: f64) -> Self {
         times.sort_unstable();
         times.dedup();
-        let start = times.first().copied().unwrap_or_default();
+        let start = times.first().copied().unwrap_or(zero);
         if times.len() < 2 {
             times = vec![start, start.plus_ms(1_000)];
         }
@@ -77,7 +78,7 @@ impl Scale {
                 }
             })
             .collect();
-        Self { start, pieces }
+        Self { zero, start, pieces }
     }
 
     /// Returns the first time shown.
@@ -107,14 +108,14 @@ impl Scale {
         let step = STEPS_S.iter().copied().find(|s| *s >= wanted).unwrap_or(wanted.max(0.1));
         let mut ticks: Vec<(f64, String)> = Vec::new();
         for piece in self.pieces.iter().filter(|piece| !piece.gap) {
-            let first = (piece.from.seconds_since(self.start) / step).ceil();
-            let last = (piece.to.seconds_since(self.start) / step).floor();
-            for n in 0..=((last - first).max(-1.0) + 1.0) as u32 {
+            let first = (piece.from.seconds_since(self.zero) / step).ceil();
+            let last = (piece.to.seconds_since(self.zero) / step).floor();
+            for n in 0..(last - first + 1.0).max(0.0) as u32 {
                 let offset = (first + f64::from(n)) * step;
-                let x = self.x(self.start.plus_ms((offset * 1e3) as i64));
-                let clear = ticks.last().is_none_or(|(before, _)| x - before >= apart * 0.8);
-                if offset <= piece.to.seconds_since(self.start) + 1e-9 && clear {
-                    ticks.push((x, format!("+{}", duration_words(offset))));
+                let x = self.x(self.zero.plus_ms((offset * 1e3).round() as i64));
+                if ticks.last().is_none_or(|(before, _)| x - before >= apart * 0.8) {
+                    let sign = if offset > 0.0 { "+" } else { "" };
+                    ticks.push((x, format!("{sign}{}", duration_words(offset))));
                 }
             }
         }
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_long_silence_is_left_out_and_named() {
-        let scale = Scale::new(seconds(&[0, 10, 20, 30, 90_000, 90_010]), 0.0, 444.0);
+        let scale = Scale::new(seconds(&[0, 10, 20, 30, 90_000, 90_010]), Timestamp(0), 0.0, 444.0);
         assert_eq!(scale.gaps(), vec![(300.0, 344.0, "1 d".to_owned())]);
         assert!((scale.x(Timestamp(10_000_000_000)) - 100.0).abs() < 1e-6);
         assert!((scale.x(Timestamp(90_010_000_000_000)) - 444.0).abs() < 1e-6);
@@ -164,7 +165,7 @@ mod tests {
 
     #[test]
     fn positions_never_run_backwards_and_stay_inside() {
-        let scale = Scale::new(seconds(&[5, 6, 7, 1_000, 1_002]), 50.0, 200.0);
+        let scale = Scale::new(seconds(&[5, 6, 7, 1_000, 1_002]), Timestamp(0), 50.0, 200.0);
         let mut before = 0.0;
         for s in -10..2_000 {
             let x = scale.x(Timestamp(s * 1_000_000_000));
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn no_time_and_one_time_still_give_a_scale() {
-        assert!(Scale::new(Vec::new(), 0.0, 100.0).x(Timestamp(5)).is_finite());
-        assert!(!Scale::new(seconds(&[3]), 0.0, 100.0).ticks(70.0).is_empty());
+        assert!(Scale::new(Vec::new(), Timestamp(0), 0.0, 100.0).x(Timestamp(5)).is_finite());
+        assert!(!Scale::new(seconds(&[3]), Timestamp(0), 0.0, 100.0).ticks(70.0).is_empty());
     }
 }

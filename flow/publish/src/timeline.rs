@@ -8,12 +8,19 @@ use crate::{Language, phase_word};
 const WIDTH: f64 = 1180.0;
 const LABELS: f64 = 150.0;
 const LANE: f64 = 34.0;
+/// Least distance of ticks.
+const TICKS_APART: f64 = 84.0;
 /// Width of a character of the label font, in pixels.
 const CHARACTER: f64 = 6.6;
 
 /// Draws what happened when: what the attacker did (if told), phases, alarms, cut, restoration, publications.
 pub(crate) fn timeline(situation: &Situation, truth: &[TruthEvent], published: &[Timestamp], l: Language) -> String {
-    let scale = Scale::new(times(situation, truth, published), LABELS, WIDTH - LABELS - 20.0);
+    let scale = Scale::new(
+        times(situation, truth, published),
+        zero(situation),
+        LABELS,
+        WIDTH - LABELS - 20.0,
+    );
     let mut actors: Vec<&str> = truth.iter().map(|event| event.actor.as_str()).collect();
     actors.sort_unstable();
     actors.dedup();
@@ -47,6 +54,11 @@ pub(crate) fn timeline(situation: &Situation, truth: &[TruthEvent], published: &
     svg.finish()
 }
 
+/// Returns the time that others are counted from: the first phase entered.
+pub(crate) fn zero(situation: &Situation) -> Timestamp {
+    situation.history.first().map_or(situation.as_of, |(at, ..)| *at)
+}
+
 /// Returns every time that the drawings of an incident must show.
 pub(crate) fn times(situation: &Situation, truth: &[TruthEvent], published: &[Timestamp]) -> Vec<Timestamp> {
     let mut times: Vec<Timestamp> = situation.history.iter().map(|(at, ..)| *at).collect();
@@ -69,7 +81,12 @@ pub(crate) fn times(situation: &Situation, truth: &[TruthEvent], published: &[Ti
 
 /// Draws the vertical ticks and the left-out gaps.
 pub(crate) fn grid(svg: &mut Svg, scale: &Scale, height: f64) {
-    for (x, text) in scale.ticks(84.0) {
+    let gaps = scale.gaps();
+    let clear = |x: f64| {
+        gaps.iter()
+            .all(|(from, to, _)| (x - (from + to) / 2.0).abs() > TICKS_APART * 0.7)
+    };
+    for (x, text) in scale.ticks(TICKS_APART).into_iter().filter(|(x, _)| clear(*x)) {
         svg.shape(
             "line",
             "tick",
@@ -77,7 +94,7 @@ pub(crate) fn grid(svg: &mut Svg, scale: &Scale, height: f64) {
         );
         svg.text(x, height - 6.0, "t-mid t-small", &text);
     }
-    for (from, to, text) in scale.gaps() {
+    for (from, to, text) in gaps {
         let box_ = [
             ("x", round(from)),
             ("width", round(to - from)),
@@ -86,7 +103,7 @@ pub(crate) fn grid(svg: &mut Svg, scale: &Scale, height: f64) {
         ];
         let box_: Vec<(&str, &dyn std::fmt::Display)> = box_.iter().map(|(n, v)| (*n, v as _)).collect();
         svg.shape("rect", "gap", &box_);
-        svg.text((from + to) / 2.0, 12.0, "t-mid t-small", &format!("⋯ {text}"));
+        svg.text((from + to) / 2.0, height - 6.0, "t-mid t-small", &format!("⋯ {text}"));
     }
 }
 
