@@ -1,0 +1,4 @@
+//! The planner against what it needs, and the judge of files against generated ones.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail like the test itself")]
+
+mod content;
