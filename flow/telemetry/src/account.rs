@@ -47,6 +47,11 @@ impl SensorAccount {
         arrived * (1.0 - self.capture_loss.clamp(0.0, 1.0))
     }
 
+    /// Returns whether the sensor numbers its records, so that a loss would show.
+    pub fn is_numbered(&self) -> bool {
+        self.last.is_some()
+    }
+
     /// Returns the account as a fact.
     pub fn to_fact(&self) -> What {
         What::SourceAccount {

@@ -1,1 +1,45 @@
 //! Time-respecting reach, routes, coverage and claims.
+//!
+//! ```text
+//!   Events ───┐                ┌─ reach ── who could have been touched (possible)
+//!   Findings ─┼─► scene ───────┼─ route ── sessions, remote executions, channels (proven, probable) ─┐
+//!   Estate ───┘   contacts,    ├─ outside ─ who was on the other end, and what for                   ├─► Impact ─► Claims
+//!                 calls out,   ├─ bytes ── no more than … left (conservation at the exits)           │
+//!   accounts ─────actions      └─ coverage ─ what was seen, what is missing ─────────────────────────┘
+//! ```
+//!
+//! ```
+//! use leckwehr_estate::Estate;
+//! use leckwehr_telemetry::Intake;
+//! use leckwehr_trace::{TraceConfig, assess, claims};
+//!
+//! let mut intake = Intake::new();
+//! // … push lines or read files …
+//! let events = intake.take();
+//! let estate = Estate::default();
+//! let config = TraceConfig::new(intake.accounts().values().cloned().collect());
+//! let impact = assess(&events, &[], &estate, &config);
+//! assert!(claims(&impact, &estate, &config).is_empty(), "nothing was seen, so nothing is claimed");
+//! ```
+//!
+//! # Architecture invariants
+//! - Pure: equal events, findings and estate give an equal [`leckwehr_incident::Impact`], whatever the order of
+//!   records with equal times.
+//! - Knows no firewalls: it says where the attacker was, not how to cut.
+//! - A tier above *possible* needs evidence that is named; reach alone never proves.
+//! - Nothing is excluded without proof; what was not observed is *unknown*, never "no".
+//! - Outbound bytes are a bound by conservation over every flow, not only over those that look bad.
+
+mod assess;
+mod bytes;
+mod claim;
+mod coverage;
+mod outside;
+mod reach;
+mod route;
+mod scene;
+mod technique;
+
+pub use assess::{TraceConfig, UNKNOWN_HOSTS_MAX, assess};
+pub use claim::claims;
+pub use reach::{Contact, Reach, backward, forward};
