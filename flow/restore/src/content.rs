@@ -52,9 +52,9 @@ pub fn evenness(bytes: &[u8]) -> f64 {
     counts[..bins].iter().map(off).sum::<f64>() / (bins - 1) as f64
 }
 
-/// The bound is more than six standard deviations above the mean of random bytes for windows of 256 bins, and four for 16.
+/// The bound is more than six standard deviations above the mean of random bytes for windows of 256 bins, and five for 16.
 fn is_random(window: &[u8]) -> bool {
-    let bound = if window.len() < WINDOW_BYTES { 2.5 } else { 1.6 };
+    let bound = if window.len() < WINDOW_BYTES { 3.0 } else { 1.6 };
     evenness(window) < bound
 }
 

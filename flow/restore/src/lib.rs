@@ -1,7 +1,34 @@
 //! What comes back in which order, and through which gates.
+//!
+//! ```text
+//!   Situation ─┐              order            steps and gates        schedule         forecast
+//!              ├─► affected ─► roots of trust, ─► rotate · sweep ·  ─► crews, waves ─► per service ─► RestorePlan
+//!   Estate ────┘              needs, priority    restore · probe ·                                       │ hash
+//!                                                reconnect                                      PlanRecord (approved)
+//! ```
+//!
+//! # Architecture invariants
+//! - Pure and deterministic: equal facts and estate give the same plan, byte for byte, whatever order lists came in. The
+//!   hash that people approve covers steps, dependencies, times, warnings, open decisions and forecasts.
+//! - No step stands before one that it needs; a cycle is broken in one named place, with a warning.
+//! - A system that the attacker was in (proven or probable) is restored from a version before the compromise; one that he
+//!   could only have reached is swept. Neither returns to the grid before stolen credentials are changed.
+//! - A cut connection to a third party is an open decision, never a step: its end must attest first.
+//! - Executors choose nothing but the clean version of a file, by [`clean_version`], which is pure as well.
 
+mod blocking;
 mod content;
+mod forecast;
+mod order;
+mod plan;
+mod planner;
+mod schedule;
+mod steps;
 mod version;
 
+pub use blocking::{Blocking, why_not_up};
 pub use content::{JUDGED_BYTES_MIN, WINDOW_BYTES, evenness, looks_encrypted};
+pub use forecast::ServiceForecast;
+pub use plan::{RestoreConfig, RestorePlan, Step, StepKind};
+pub use planner::plan_restore;
 pub use version::{Version, clean_version};

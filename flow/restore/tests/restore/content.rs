@@ -1,14 +1,16 @@
 use std::io::Write as _;
 
-use leckwehr_crypt::{Dice, RecordKey};
+use leckwehr_crypt::Dice;
 use leckwehr_restore::{JUDGED_BYTES_MIN, looks_encrypted};
 
 /// Lengths judged: small files, one window, odd ones, many windows.
 const LENGTHS: [usize; 9] = [32, 64, 200, 1000, 1024, 4096, 5000, 40_000, 300_000];
 
+/// A stream cipher: SHA-256 in counter mode, the same in every run.
 fn encrypt(plain: &[u8]) -> Vec<u8> {
-    let sealed = RecordKey::from_bytes([5; 32]).encrypt(b"", plain).unwrap();
-    sealed[12..12 + plain.len()].to_vec()
+    let mut dice = Dice::new(plain.len() as u64, &String::from_utf8_lossy(&plain[..plain.len().min(16)]));
+    let mut stream = std::iter::repeat_with(|| dice.next_u64().to_le_bytes()).flatten();
+    plain.iter().map(|byte| byte ^ stream.next().unwrap_or(0)).collect()
 }
 
 /// Files as an office has them: German prose, CSV, XML, a log, JSON, a fixed-width table of binary numbers.
@@ -95,7 +97,7 @@ fn the_error_rates_are_as_measured() {
     }
     println!("{files} files: {false_alarms} taken for encrypted, {missed} encrypted ones missed");
     assert_eq!(false_alarms, 0);
-    assert!(missed * 200 <= files, "{missed} of {files} missed");
+    assert!(missed * 500 <= files, "{missed} of {files} missed");
 }
 
 #[test]

@@ -1,0 +1,197 @@
+use leckwehr_crypt::{hex, sha256};
+use leckwehr_incident::{PlanKind, PlanRecord, PlanStep};
+use serde::Serialize;
+
+use crate::ServiceForecast;
+
+/// What the planner assumes where the estate says nothing. Times are in planned minutes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreConfig {
+    /// Generation of the plan: executors refuse older ones.
+    pub generation: u64,
+    /// Milliseconds of one planned minute: 60,000, or less in a drill.
+    pub minute_ms: u64,
+    /// To change one account's secrets.
+    pub rotate_minutes: u32,
+    /// To sweep one system for what the attacker left.
+    pub sweep_minutes: u32,
+    /// To restore one system that has no recipe.
+    pub restore_minutes: u32,
+    /// To probe one system.
+    pub probe_minutes: u32,
+    /// To reconnect one system or connection.
+    pub reconnect_minutes: u32,
+    /// People who work on systems that have no crew.
+    pub hands_without_crew: u32,
+    /// How long ago the crews were called; counts against the time they need to come.
+    pub crews_called_minutes_ago: u32,
+    /// The 90th percentile of a forecast as a percentage of the planned time.
+    pub p90_percent: u32,
+}
+
+impl Default for RestoreConfig {
+    fn default() -> Self {
+        Self {
+            generation: 1,
+            minute_ms: 60_000,
+            rotate_minutes: 5,
+            sweep_minutes: 20,
+            restore_minutes: 120,
+            probe_minutes: 1,
+            reconnect_minutes: 2,
+            hands_without_crew: 4,
+            crews_called_minutes_ago: 0,
+            p90_percent: 180,
+        }
+    }
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepKind {
+    /// Changes the secrets of an account.
+    RotateCredentials,
+    /// Gate *clean*: looks for and removes what the attacker left.
+    Sweep,
+    /// Gate *restorable*: puts back files from their newest clean version.
+    RestoreFiles,
+    /// Shows that the system works.
+    Probe,
+    /// Puts a system or connection back on the grid.
+    Reconnect,
+}
+
+impl StepKind {
+    /// Returns the verb as it stands in a [`PlanStep`].
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::RotateCredentials => "rotate-credentials",
+            Self::Sweep => "sweep",
+            Self::RestoreFiles => "restore-files",
+            Self::Probe => "probe",
+            Self::Reconnect => "reconnect",
+        }
+    }
+}
+
+/// One step with its place in the schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Position in the plan, from 1. Steps may run in this order one after another.
+    pub number: u32,
+    /// What it does.
+    pub kind: StepKind,
+    /// `agent:<system>`, a guard, or `people` where no program can.
+    pub executor: String,
+    /// System, account or connection.
+    pub target: String,
+    /// Crew that has the work.
+    pub crew: Option<String>,
+    /// Why, one sentence.
+    pub reason: String,
+    /// Planned duration in milliseconds.
+    pub planned_ms: u64,
+    /// Numbers of the steps that must be over.
+    pub after: Vec<u32>,
+    /// 1 for steps that wait for nothing, else one more than the highest wave waited for.
+    pub wave: u32,
+    /// Planned begin in milliseconds from the start of the plan, crews considered.
+    pub start_ms: u64,
+}
+
+impl Step {
+    /// Returns the planned end in milliseconds from the start of the plan.
+    pub fn end_ms(&self) -> u64 {
+        self.start_ms.saturating_add(self.planned_ms)
+    }
+}
+
+/// An immutable, hashed restoration plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestorePlan {
+    /// Generation.
+    pub generation: u64,
+    /// The steps, in an order in which they can be done one after another.
+    pub steps: Vec<Step>,
+    /// SHA-256 that people approve, hex; the same as in [`Self::to_record`].
+    pub hash: String,
+    /// When each service that is down now is planned to be back.
+    pub service_forecasts: Vec<ServiceForecast>,
+    /// What is wrong or weak, one sentence each.
+    pub warnings: Vec<String>,
+    /// What people must decide; no step does it.
+    pub open_decisions: Vec<String>,
+    record: PlanRecord,
+}
+
+/// Everything that the hash covers beyond the record's own fields.
+#[derive(Serialize)]
+struct Covered<'a> {
+    steps: &'a [Step],
+    forecasts: &'a [ServiceForecast],
+    warnings: &'a [String],
+    open_decisions: &'a [String],
+}
+
+impl RestorePlan {
+    pub(crate) fn seal(
+        generation: u64,
+        harm_eur_per_hour: u64,
+        steps: Vec<Step>,
+        service_forecasts: Vec<ServiceForecast>,
+        warnings: Vec<String>,
+        open_decisions: Vec<String>,
+    ) -> Self {
+        let covered = Covered {
+            steps: &steps,
+            forecasts: &service_forecasts,
+            warnings: &warnings,
+            open_decisions: &open_decisions,
+        };
+        // Serialising cannot fail: plain structs and strings.
+        let digest = hex(&sha256(&serde_json::to_vec(&covered).unwrap_or_default()));
+        let planned_ms = steps.iter().map(Step::end_ms).max().unwrap_or(0);
+        let record = PlanRecord {
+            kind: PlanKind::Restore,
+            generation,
+            hash: String::new(),
+            summary: format!(
+                "{} steps in {planned_ms} ms bring back {} services; {} warnings, {} open decisions; schedule {}",
+                steps.len(),
+                service_forecasts.iter().filter(|f| f.full_ms.is_some()).count(),
+                warnings.len(),
+                open_decisions.len(),
+                digest,
+            ),
+            harm_eur_per_hour,
+            steps: steps.iter().map(to_plan_step).collect(),
+        }
+        .sealed();
+        Self {
+            generation,
+            steps,
+            hash: record.hash.clone(),
+            service_forecasts,
+            warnings,
+            open_decisions,
+            record,
+        }
+    }
+
+    /// Returns the plan as it goes into the ledger. Its summary carries the digest of what a record has no field for.
+    pub fn to_record(&self) -> PlanRecord {
+        self.record.clone()
+    }
+}
+
+fn to_plan_step(step: &Step) -> PlanStep {
+    PlanStep {
+        number: step.number,
+        executor: step.executor.clone(),
+        action: step.kind.word().to_owned(),
+        target: step.target.clone(),
+        reason: step.reason.clone(),
+        planned_ms: step.planned_ms,
+    }
+}
