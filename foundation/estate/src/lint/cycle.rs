@@ -4,40 +4,49 @@ use super::{LintFinding, Severity};
 use crate::Estate;
 use crate::dependency::Graph;
 
-/// Systems and services that wait for each other: after a full stop none of them comes up first.
+/// Systems and services that wait for each other.
+///
+/// Where nothing outside the circle can start one of its members, the whole circle stays down after a full stop. Where an
+/// alternative outside can, people must know to start that first.
 pub(super) fn check(estate: &Estate, findings: &mut Vec<LintFinding>) {
     let graph = Graph::new(estate);
-    let starts: Vec<bool> = graph.cold_start(|_| 0).iter().map(Option::is_some).collect();
-    for members in components(&graph) {
-        let stuck = members.iter().copied().find(|&n| !starts[n]);
-        let from = stuck.or_else(|| members.first().copied());
-        let Some(path) = from.and_then(|n| cycle_through(&graph, n, |m| stuck.is_none() || !starts[m])) else {
-            continue;
-        };
-        let shown: Vec<&str> = path.iter().map(|&n| graph.ids[n]).collect();
-        let (severity, end) = match stuck {
-            Some(_) => (Severity::High, "none of them starts first after a full stop"),
-            None => (Severity::Low, "alternatives outside the circle must start first"),
-        };
-        findings.push(LintFinding {
-            code: "dependency-cycle",
-            severity,
-            subject: format!("cycle {}", shown.first().unwrap_or(&"")),
-            message: format!("{}: {end}", shown.join(" → ")),
-            remedy: "let one of them start without the next: a local copy, a fixed address, an alternative".to_owned(),
-        });
+    let stuck: Vec<bool> = graph.cold_start(|_| 0).iter().map(Option::is_none).collect();
+    let mut told = vec![false; graph.ids.len()];
+    for members in components(&graph, |n| stuck[n]) {
+        members.iter().for_each(|&n| told[n] = true);
+        let end = "none of them starts first after a full stop";
+        findings.extend(finding(&graph, members[0], |n| stuck[n], Severity::High, end));
+    }
+    for members in components(&graph, |_| true) {
+        if !members.iter().any(|&n| told[n]) {
+            let end = "an alternative outside the circle must start first";
+            findings.extend(finding(&graph, members[0], |_| true, Severity::Low, end));
+        }
     }
 }
 
-/// Returns the sets of nodes that all reach each other, where there is a way back at all (Kosaraju). O(needs).
-fn components(graph: &Graph<'_>) -> Vec<Vec<usize>> {
+fn finding(graph: &Graph<'_>, from: usize, may: impl Fn(usize) -> bool, severity: Severity, end: &str) -> Option<LintFinding> {
+    let path: Vec<&str> = cycle_through(graph, from, may)?.iter().map(|&n| graph.ids[n]).collect();
+    Some(LintFinding {
+        code: "dependency-cycle",
+        severity,
+        subject: format!("cycle {}", graph.ids[from]),
+        message: format!("{}: {end}", path.join(" → ")),
+        remedy: "let one of them start without the next: a local copy, a fixed address, an alternative".to_owned(),
+    })
+}
+
+/// Returns the sets of nodes that all reach each other over nodes that `may` be used, where there is a way back at all;
+/// never empty ones (Kosaraju). O(needs).
+fn components(graph: &Graph<'_>, may: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
     let n = graph.ids.len();
+    let excluded: Vec<bool> = (0..n).map(|m| !may(m)).collect();
     let mut finished = Vec::with_capacity(n);
-    let mut seen = vec![false; n];
+    let mut seen = excluded.clone();
     for start in 0..n {
         visit(start, &mut seen, |m| graph.alternatives(m).collect(), |m| finished.push(m));
     }
-    let mut seen = vec![false; n];
+    let mut seen = excluded;
     let mut components = Vec::new();
     for &start in finished.iter().rev() {
         let mut members = Vec::new();

@@ -1,66 +1,11 @@
 use std::collections::BTreeSet;
 
-use leckwehr_estate::{Estate, Need, Service, System, SystemKind};
 use proptest::prelude::*;
 
-/// Systems `s0…`, services `v0…`; needs as numbers, systems first.
-fn estate(systems: usize, needs: &[Vec<Vec<usize>>]) -> Estate {
-    let id = |n: usize| {
-        if n < systems {
-            format!("s{n}")
-        } else {
-            format!("v{}", n - systems)
-        }
-    };
-    let mut estate = Estate::default();
-    for (n, needs) in needs.iter().enumerate() {
-        let any = |any_of: &Vec<usize>| Need {
-            any_of: any_of.iter().map(|&a| id(a)).collect(),
-        };
-        let needs: Vec<Need> = needs.iter().map(any).collect();
-        if n < systems {
-            estate.systems.insert(id(n), system(needs));
-        } else {
-            estate.services.insert(id(n), service(needs));
-        }
-    }
-    estate
-}
-
-fn system(needs: Vec<Need>) -> System {
-    System {
-        name: String::new(),
-        kind: SystemKind::Application,
-        zone: "z".into(),
-        address: None,
-        needs,
-        backup: None,
-        recipe: None,
-        crew: None,
-        data: Vec::new(),
-        probe_port: None,
-        root_of_trust: false,
-    }
-}
-
-fn service(needs: Vec<Need>) -> Service {
-    Service {
-        name: String::new(),
-        priority: 1,
-        vital: false,
-        rto_minutes: 1,
-        mtpd_minutes: 1,
-        harm_eur_per_hour: 0,
-        needs,
-        degraded: Vec::new(),
-        probe: None,
-        customers: Vec::new(),
-        arrivals_per_hour: 0,
-    }
-}
+use crate::graph::{Needs, estate, graphs};
 
 /// The definition itself, over all subsets: what runs is the union of all sets that hold themselves up.
-fn running_by_brute_force(needs: &[Vec<Vec<usize>>], lost: &BTreeSet<usize>) -> BTreeSet<usize> {
+fn running_by_brute_force(needs: &Needs, lost: &BTreeSet<usize>) -> BTreeSet<usize> {
     let n = needs.len();
     let mut running = BTreeSet::new();
     for set in 0_u32..1 << n {
@@ -71,15 +16,6 @@ fn running_by_brute_force(needs: &[Vec<Vec<usize>>], lost: &BTreeSet<usize>) -> 
         }
     }
     running
-}
-
-fn graphs() -> impl Strategy<Value = (usize, Vec<Vec<Vec<usize>>>, BTreeSet<usize>)> {
-    (1_usize..6, 1_usize..5).prop_flat_map(|(systems, services)| {
-        let n = systems + services;
-        let needs = proptest::collection::vec(proptest::collection::vec(proptest::collection::vec(0..n, 1..4), 0..3), n);
-        let lost = proptest::collection::btree_set(0..systems, 0..=systems);
-        (Just(systems), needs, lost)
-    })
 }
 
 proptest! {
@@ -110,7 +46,7 @@ proptest! {
 #[test]
 fn alternatives_hold_until_the_last_is_gone() {
     // v0 needs (s0 or s1) and s2; v1 needs v0.
-    let estate = estate(3, &[vec![], vec![], vec![], vec![vec![0, 1], vec![2]], vec![vec![3]]]);
+    let estate = estate(3, &vec![vec![], vec![], vec![], vec![vec![0, 1], vec![2]], vec![vec![3]]]);
     let down = |ids: &[&str]| estate.services_down(&ids.iter().map(|s| (*s).to_owned()).collect());
     assert!(down(&["s0"]).is_empty());
     assert_eq!(down(&["s0", "s1"]).len(), 2);
@@ -121,7 +57,7 @@ fn alternatives_hold_until_the_last_is_gone() {
 
 #[test]
 fn a_cycle_that_nothing_takes_down_runs() {
-    let estate = estate(2, &[vec![vec![1]], vec![vec![0]], vec![vec![0]]]);
+    let estate = estate(2, &vec![vec![vec![1]], vec![vec![0]], vec![vec![0]]]);
     assert!(estate.services_down(&BTreeSet::new()).is_empty());
     assert_eq!(estate.services_down(&BTreeSet::from(["s1".to_owned()])).len(), 1);
 }

@@ -2,4 +2,6 @@
 
 mod dependency;
 mod examples;
+mod graph;
+mod lint;
 mod load;
