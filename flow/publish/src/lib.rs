@@ -42,6 +42,7 @@ pub use manifest::{
     CLOCK_SKEW_MAX_MS, FILES_MAX, Fault, MANIFEST_BYTES_MAX, Verified, VerifyError, public_key_line, verify_site,
 };
 pub use moment::{duration_words, moment};
-pub use route::route_map;
+pub use pages::policy;
+pub use route::{route_map, tier_words};
 pub use site::{LeftOut, PublishError, Site, SiteConfig, Tlp, build_site};
 pub use state::{Works, level_words, phase_sentence, phase_word};

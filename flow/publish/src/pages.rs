@@ -25,8 +25,8 @@ pub(crate) struct Pages<'a> {
     pub redaction: Redaction,
 }
 
-/// Returns the policy that allows one inline style and nothing else.
-pub(crate) fn policy(style: &str) -> String {
+/// Returns the Content-Security-Policy that allows one inline style and nothing else.
+pub fn policy(style: &str) -> String {
     let hash = STANDARD.encode(sha256(style.as_bytes()));
     format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
 }

@@ -16,7 +16,10 @@ use crate::pages::{confidence_words, policy};
 use crate::route::{role_words, tier_class, tier_mark, tier_words};
 use crate::state::service_states;
 use crate::timeline::{timeline, zero};
-use crate::{Language, PublishError, Works, duration_words, level_words, moment, phase_word, route_map, service_bars};
+use crate::{
+    Language, LintFinding, PublishError, Works, duration_words, level_words, lint_claim, moment, phase_word, route_map,
+    service_bars,
+};
 
 /// Style of the report and the console.
 pub const STYLE: &str = include_str!("../templates/report.css");
@@ -290,6 +293,10 @@ impl ReportPage<'_> {
     fn claim<'c>(&self, claim: &'c Claim) -> &'c str {
         let own = claim.text.get(self.l.tag());
         own.or_else(|| claim.text.values().next()).map_or("", String::as_str)
+    }
+
+    fn lint(&self, claim: &Claim) -> Vec<LintFinding> {
+        lint_claim(self.claim(claim), claim)
     }
 }
 

@@ -23,7 +23,7 @@ pub fn route_map(situation: &Situation, estate: &Estate, l: Language) -> String 
 }
 
 /// Returns the words for a tier.
-pub(crate) fn tier_words(tier: Tier, l: Language) -> &'static str {
+pub fn tier_words(tier: Tier, l: Language) -> &'static str {
     match tier {
         Tier::Proven => l.pick("belegt", "proven"),
         Tier::Probable => l.pick("wahrscheinlich", "probable"),

@@ -137,6 +137,19 @@ pub enum PublishError {
     Manifest(#[source] serde_json::Error),
 }
 
+impl PublishError {
+    /// Returns the stable code, listed in `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoLanguage => "LW-PUBLISH-001",
+            Self::StaleAtBirth { .. } => "LW-PUBLISH-002",
+            Self::BrokenChain { .. } => "LW-PUBLISH-003",
+            Self::TooLarge { .. } => "LW-PUBLISH-004",
+            Self::Page { .. } | Self::Manifest(_) => "LW-PUBLISH-005",
+        }
+    }
+}
+
 /// Builds and signs the site for a situation. Pure: equal arguments give equal bytes.
 ///
 /// A claim with a wording that fails [`lint_claim`] is left out in every language and named in [`Site::warnings`].

@@ -1,0 +1,57 @@
+use leckwehr_incident::{StepOutcome, What};
+
+/// Returns a fact in a few words.
+pub(crate) fn words(what: &What) -> String {
+    match what {
+        What::WatchStarted { estate, services } => format!("watch started: {estate}, {} services", services.len()),
+        What::Found { finding } => format!("found: {} on {}", finding.title, finding.host),
+        What::Alarmed { alarm } => format!("alarm {}: {} at risk {:.0}", alarm.id, alarm.entity, alarm.risk),
+        What::AlarmClosed { alarm, as_what } => format!("alarm {alarm} {as_what}"),
+        What::SourceAccount {
+            source,
+            records,
+            missing,
+            damaged,
+        } => format!("source {source}: {records} records, {missing} missing, {damaged} damaged"),
+        What::PhaseEntered { phase, reason } => format!("phase {phase}: {reason}"),
+        What::PlanProposed { plan } => format!("plan {} proposed: {}", short(&plan.hash), plan.summary),
+        What::PlanApproved { hash, approver, .. } => format!("plan {} approved by {approver}", short(hash)),
+        What::StepIntended { plan, step } => format!("plan {} step {step} begins", short(plan)),
+        What::StepEnded { plan, step, outcome } => {
+            let outcome = match outcome {
+                StepOutcome::Verified { evidence } => format!("verified: {evidence}"),
+                StepOutcome::NotApplied { reason } => format!("not applied: {reason}"),
+                StepOutcome::Doubtful { reason } => format!("doubtful: {reason}"),
+            };
+            format!("plan {} step {step} {outcome}", short(plan))
+        }
+        What::Probed { probe } => {
+            let seen = if probe.reachable { "reachable" } else { "not reachable" };
+            format!("probe {} → {}: {seen}", probe.from, probe.to)
+        }
+        What::HostIsolated { system, isolated } => {
+            format!(
+                "{system} {}",
+                if *isolated { "is off the grid" } else { "is back on the grid" }
+            )
+        }
+        What::ConnectionCut { connection, cut } => {
+            format!("connection {connection} {}", if *cut { "cut" } else { "restored" })
+        }
+        What::Assessed { impact } => format!("assessed: {} hosts, {} steps", impact.hosts.len(), impact.hops.len()),
+        What::Claimed { claim } => format!("claim {}", claim.id),
+        What::ServiceChanged { service, level, reason } => format!("service {service} {level:?}: {reason}"),
+        What::FilesRestored { system, restored, lost } => format!("{system}: {restored} files restored, {lost} lost"),
+        What::SitePublished {
+            seq,
+            mirrors_ok,
+            mirrors,
+            ..
+        } => format!("site {seq} published, {mirrors_ok} of {mirrors} mirrors read back"),
+        What::NotBuilt { room, what } => format!("{room}: {what} (not built yet)"),
+    }
+}
+
+fn short(hash: &str) -> &str {
+    hash.get(..8).unwrap_or(hash)
+}

@@ -1,0 +1,202 @@
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+
+use leckwehr_console::{Console, ConsoleError, Watch, WatchError};
+use leckwehr_crypt::SigningKey;
+use leckwehr_estate::Estate;
+use leckwehr_incident::{Alarm, AlarmLevel, Fact, Phase, ServiceLevel, Situation, Timestamp, What};
+use leckwehr_ledger::Ledger;
+
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+fn now() -> Timestamp {
+    Timestamp(3_600_000_000_000)
+}
+
+fn facts() -> Vec<Fact> {
+    let at = Timestamp(1_000_000_000);
+    let alarm = Alarm {
+        id: "alarm-1".to_owned(),
+        at,
+        entity: "host:fs-01".to_owned(),
+        level: AlarmLevel::Critical,
+        risk: 92.4,
+        reasons: vec!["Backups deleted <41>".to_owned()],
+    };
+    let phase = |phase, reason: &str| What::PhaseEntered {
+        phase,
+        reason: reason.to_owned(),
+    };
+    let whats = [
+        What::WatchStarted {
+            estate: "Rhein-Ruhr IT".to_owned(),
+            services: vec!["eau".to_owned(), "mail".to_owned()],
+        },
+        What::Alarmed { alarm },
+        phase(Phase::Alarm, "host:fs-01"),
+        phase(Phase::Declared, "two people"),
+        What::ServiceChanged {
+            service: "eau".to_owned(),
+            level: ServiceLevel::Limited,
+            reason: "spool only".to_owned(),
+        },
+    ];
+    whats.into_iter().map(|what| Fact::new(at, "test", what)).collect()
+}
+
+fn bytes(facts: &[Fact]) -> Vec<Vec<u8>> {
+    facts.iter().map(Fact::to_bytes).collect()
+}
+
+fn ledger(dir: &Path) -> Ledger {
+    let key = SigningKey::from_seed(&[3; 32]).unwrap();
+    let mut ledger = Ledger::create(dir, "leckwehr.example/test", key).unwrap();
+    ledger.append(&bytes(&facts())).unwrap();
+    ledger
+}
+
+/// Sends one request and returns the whole answer.
+fn ask(address: &str, path: &str, host: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").unwrap().1
+}
+
+/// Runs `client` against a console on this ledger, then stops the console.
+fn with_console(dir: &Path, client: impl FnOnce(&str) + Send + 'static) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let console = Console::open(dir.to_owned(), Estate::default(), LOOPBACK, now).await.unwrap();
+        let url = console.url();
+        let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let client = tokio::task::spawn_blocking(move || client(&address));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = tokio::spawn(console.serve(async {
+            let _ = stopped.await;
+        }));
+        client.await.unwrap();
+        stop.send(()).unwrap();
+        server.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn the_screen_shows_what_the_ledger_says_and_follows_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger");
+    let mut ledger = ledger(&path);
+    with_console(&path, move |address| {
+        let page = ask(address, "/", address);
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        for words in [
+            "Rhein-Ruhr IT",
+            "declared",
+            "host:fs-01",
+            "Backups deleted &#60;41&#62;",
+            "spool only",
+            "23 h",
+        ] {
+            assert!(body(&page).contains(words), "{words}");
+        }
+        let more = Fact::new(
+            Timestamp(5_000_000_000),
+            "test",
+            What::PhaseEntered {
+                phase: Phase::Contained,
+                reason: "cut verified".to_owned(),
+            },
+        );
+        ledger.append(&bytes(&[more])).unwrap();
+        assert!(body(&ask(address, "/?lang=de&refresh=off", address)).contains("eingedämmt"));
+        assert_eq!(body(&ask(address, "/healthz", address)), "ok, 6 entries\n");
+    });
+}
+
+#[test]
+fn the_json_is_the_situation_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger");
+    ledger(&path).close().unwrap();
+    let all = bytes(&facts());
+    let expected = Situation::replay(all.iter().map(Vec::as_slice)).unwrap().to_json();
+    with_console(&path, move |address| {
+        assert_eq!(body(&ask(address, "/api/situation", address)), expected)
+    });
+}
+
+#[test]
+fn the_page_is_well_formed_runs_nothing_and_asks_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger");
+    ledger(&path).close().unwrap();
+    with_console(&path, |address| {
+        let page = ask(address, "/", address).to_lowercase();
+        assert!(page.contains("content-security-policy: default-src 'none'; style-src 'sha256-"));
+        assert!(page.contains("x-content-type-options: nosniff") && page.contains("cache-control: no-store"));
+        for forbidden in ["<script", "src=", "href=\"http", "style=\"", "url("] {
+            assert!(!body(&page).contains(forbidden), "{forbidden}");
+        }
+        let mut reader = quick_xml::Reader::from_str(body(&page));
+        while !matches!(reader.read_event().unwrap(), quick_xml::events::Event::Eof) {}
+    });
+}
+
+#[test]
+fn only_requests_to_this_machine_are_answered_and_nothing_can_be_posted() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger");
+    ledger(&path).close().unwrap();
+    with_console(&path, |address| {
+        for host in ["evil.example", "127.0.0.1.evil.example:80", "", "10.0.0.1"] {
+            assert!(ask(address, "/api/situation", host).starts_with("HTTP/1.1 421"), "{host}");
+        }
+        for host in ["localhost", "localhost:8080", "[::1]:9", "127.0.0.1"] {
+            assert!(ask(address, "/healthz", host).starts_with("HTTP/1.1 200"), "{host}");
+        }
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+    });
+}
+
+#[test]
+fn a_ledger_that_was_replaced_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger");
+    ledger(&path).close().unwrap();
+    let mut watch = Watch::open(&path).unwrap();
+    std::fs::remove_dir_all(&path).unwrap();
+    let key = SigningKey::from_seed(&[3; 32]).unwrap();
+    let mut other = Ledger::create(&path, "leckwehr.example/test", key).unwrap();
+    other.append(&bytes(&facts()[..2])).unwrap();
+    assert!(matches!(watch.refresh(), Err(WatchError::Rewritten { seen: 5, .. })));
+    assert_eq!(watch.situation().phase, Phase::Declared, "the last good state stays");
+}
+
+#[test]
+fn other_addresses_and_missing_ledgers_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let open = |address: &str| {
+        let console = Console::open(dir.path().to_owned(), Estate::default(), address.parse().unwrap(), now);
+        runtime.block_on(console).err()
+    };
+    assert!(matches!(open("0.0.0.0:0"), Some(ConsoleError::NotLoopback { .. })));
+    assert!(matches!(
+        open("127.0.0.1:0"),
+        Some(ConsoleError::Watch(WatchError::Ledger { .. }))
+    ));
+}
