@@ -25,46 +25,52 @@ pub(crate) fn met(needs: &[Need], down: &BTreeSet<String>) -> bool {
 /// Orders the affected systems: whatever a system needs comes before it, and of those that could come next the one that
 /// a root of trust, then the most urgent service, waits for. `extra` are needs beyond the estate's (backups).
 ///
-/// A cycle is broken at its most urgent system; the needs left open there are returned as warnings.
+/// A cycle is broken at its most urgent system: the needs left open there are returned as warnings, and from then on that
+/// system counts as working without them.
 /// O(affected · needs of the estate).
 pub(crate) fn order(estate: &Estate, affected: &BTreeSet<String>, extra: &BTreeMap<String, Need>) -> (Vec<Placed>, Vec<String>) {
     let ranks = ranks(estate, affected, extra);
     let down_at_first = down(estate, affected);
-    let needs_of = |id: &str| -> Vec<Need> {
-        let own = estate.systems.get(id).map(|s| s.needs.clone()).unwrap_or_default();
-        own.into_iter().chain(extra.get(id).cloned()).collect()
-    };
+    // The estate as it is with cycles broken.
+    let mut eased = estate.clone();
     let mut remaining = affected.clone();
     let (mut placed, mut warnings) = (Vec::new(), Vec::new());
     let mut positions = BTreeMap::new();
     while !remaining.is_empty() {
-        let down_now = down(estate, &remaining);
-        let ready = |id: &&String| met(&needs_of(id), &down_now);
+        let down_now = down(&eased, &remaining);
+        let ready = |id: &&String| met(&needs_of(&eased, extra, id), &down_now);
         let urgent = |id: &&String| (ranks.get(*id).copied().unwrap_or(RANK_LAST), (*id).clone());
         let next = remaining.iter().filter(ready).min_by_key(urgent);
         let Some(next) = next.or_else(|| remaining.iter().min_by_key(urgent)).cloned() else {
             break;
         };
-        let open: Vec<Need> = needs_of(&next)
+        let (closed, open): (Vec<Need>, Vec<Need>) = needs_of(&eased, extra, &next)
             .into_iter()
-            .filter(|n| !met(std::slice::from_ref(n), &down_now))
-            .collect();
+            .partition(|need| met(std::slice::from_ref(need), &down_now));
         if !open.is_empty() {
             warnings.push(cycle_warning(&next, &open));
+            if let Some(system) = eased.systems.get_mut(&next) {
+                system.needs.retain(|need| !open.contains(need));
+            }
         }
         let support = Support {
-            estate,
+            estate: &eased,
             down_at_first: &down_at_first,
             down_now: &down_now,
             positions: &positions,
         };
         let mut after = BTreeSet::new();
-        support.collect(&needs_of(&next), &mut BTreeSet::new(), &mut after);
+        support.collect(&closed, &mut BTreeSet::new(), &mut after);
         positions.insert(next.clone(), positions.len());
         remaining.remove(&next);
         placed.push(Placed { system: next, after });
     }
     (placed, warnings)
+}
+
+fn needs_of(estate: &Estate, extra: &BTreeMap<String, Need>, id: &str) -> Vec<Need> {
+    let own = estate.systems.get(id).map(|s| s.needs.clone()).unwrap_or_default();
+    own.into_iter().chain(extra.get(id).cloned()).collect()
 }
 
 fn cycle_warning(system: &str, open: &[Need]) -> String {

@@ -21,7 +21,11 @@ pub(crate) fn schedule(steps: &mut [Step], estate: &Estate, config: &RestoreConf
         let hands = free
             .entry(step.crew.clone())
             .or_insert_with(|| hands(step.crew.as_deref(), estate, config));
-        let Some(hand) = hands.iter_mut().min() else { continue };
+        // Who is free just in time, so that others stay free for earlier work; else who is free first.
+        let waits = |free: &u64| if *free <= earliest { (0, earliest - free) } else { (1, *free) };
+        let Some(hand) = hands.iter_mut().min_by_key(|free| waits(free)) else {
+            continue;
+        };
         step.start_ms = earliest.max(*hand);
         *hand = step.end_ms();
     }

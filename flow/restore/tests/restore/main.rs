@@ -2,3 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail like the test itself")]
 
 mod content;
+mod estate;
+mod order;
+mod plan;
