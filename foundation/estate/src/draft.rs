@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use crate::nearest::nearest;
+use crate::source::Lines;
 use crate::{Estate, EstateError, Source};
 
 /// Most mistakes reported of one estate.
@@ -74,7 +75,8 @@ pub(crate) struct Reference {
 /// An estate while it is read: what is known so far, where it stands, and what is wrong with it.
 pub(crate) struct Draft<'s> {
     pub(crate) estate: Estate,
-    pub(crate) sources: &'s [Source],
+    sources: &'s [Source],
+    lines: Vec<Lines>,
     pub(crate) ids: BTreeMap<(Section, String), Place>,
     /// Where the fields stand that are checked against others at the end.
     pub(crate) fields: BTreeMap<(Section, String, &'static str), Place>,
@@ -89,6 +91,7 @@ impl<'s> Draft<'s> {
         Self {
             estate: Estate::default(),
             sources,
+            lines: sources.iter().map(Lines::of).collect(),
             ids: BTreeMap::new(),
             fields: BTreeMap::new(),
             references: Vec::new(),
@@ -114,9 +117,11 @@ impl<'s> Draft<'s> {
     }
 
     fn locate(&self, place: Place) -> (&str, usize, usize) {
-        let source = self.sources.get(place.file);
-        let (line, column) = source.map_or((0, 0), |s| s.position(place.offset));
-        (source.map_or("", |s| s.name.as_str()), line, column)
+        let Some((source, lines)) = self.sources.get(place.file).zip(self.lines.get(place.file)) else {
+            return ("", 0, 0);
+        };
+        let (line, column) = lines.position(source, place.offset);
+        (&source.name, line, column)
     }
 
     /// Registers an id; the second of two is a mistake and returns false.

@@ -1,13 +1,17 @@
 //! What the provider runs, for whom, connected how, restored how.
 //!
 //! ```text
-//!   *.toml ──load──► Estate (typed, every reference resolved) ──lint──► what will hurt on the day
+//!   *.toml ──source──► texts ──load, entry, section──► draft ──resolve, check──► Estate (every reference resolved)
+//!                                                        │                         │
+//!                                            every mistake, file:line:column       ├── dependency: what falls with what
+//!                                                                                  └── lint: what will hurt on the day
 //! ```
 //!
 //! # Architecture invariants
-//! - An [`Estate`] that exists is consistent: every id it names exists. Errors name file, line, column and the nearest
-//!   valid name.
-//! - No time and no I/O other than the loader's.
+//! - An [`Estate`] that was loaded is consistent: every id it names exists. Errors name file, line, column and the nearest
+//!   valid name, and all of them are reported at once.
+//! - No time and no I/O other than the loader's; [`Estate::parse`] is the loader without the disk.
+//! - Needs mean the same everywhere: [`Estate::services_down`] and the lint read one graph.
 
 mod check;
 mod dependency;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml::Spanned;
@@ -54,13 +55,14 @@ impl Estate {
 /// Reads one file; returns whether it is valid TOML.
 fn read_file(draft: &mut Draft<'_>, file: usize, source: &Source) -> bool {
     let (document, errors) = DeTable::parse_recoverable(&source.text);
+    let headers = if errors.is_empty() { BTreeMap::new() } else { headers(source) };
     let mut twice = false;
     for error in &errors {
         let place = Place {
             file,
             offset: error.span().map_or(0, |s| s.start),
         };
-        match earlier_header(source, place.offset).filter(|_| error.message() == DUPLICATE_KEY) {
+        match earlier_header(&headers, source, place.offset).filter(|_| error.message() == DUPLICATE_KEY) {
             Some((header, offset)) => {
                 let first = draft.show(Place { offset, ..place });
                 let message = format!("`{header}` is already given at {first}");
@@ -83,19 +85,30 @@ fn read_file(draft: &mut Draft<'_>, file: usize, source: &Source) -> bool {
 /// How the TOML parser calls an entry or a field given twice.
 const DUPLICATE_KEY: &str = "duplicate key";
 
-/// Finds an earlier line with the same table header as the line at `offset`.
-fn earlier_header(source: &Source, offset: usize) -> Option<(&str, usize)> {
-    let line_start = source.text.get(..offset)?.rfind('\n').map_or(0, |n| n + 1);
-    let (before, rest) = source.text.split_at(line_start);
-    let header = rest.lines().next()?.split('#').next()?.trim();
+/// Returns each table header with the offset of its first line.
+fn headers(source: &Source) -> BTreeMap<&str, usize> {
+    let mut headers = BTreeMap::new();
     let mut start = 0;
-    for line in before.split_inclusive('\n') {
-        if header.starts_with('[') && line.split('#').next().map(str::trim) == Some(header) {
-            return Some((header, start));
+    for line in source.text.split_inclusive('\n') {
+        let header = without_comment(line);
+        if header.starts_with('[') {
+            headers.entry(header).or_insert(start);
         }
         start += line.len();
     }
-    None
+    headers
+}
+
+fn without_comment(line: &str) -> &str {
+    line.split('#').next().unwrap_or_default().trim()
+}
+
+/// Returns the table header in the line at `offset`, and where it was given before.
+fn earlier_header<'s>(headers: &BTreeMap<&str, usize>, source: &'s Source, offset: usize) -> Option<(&'s str, usize)> {
+    let line_start = source.text.get(..offset)?.rfind('\n').map_or(0, |n| n + 1);
+    let header = without_comment(source.text.get(line_start..)?.lines().next()?);
+    let first = headers.get(header).copied().filter(|first| *first < line_start)?;
+    Some((header, first))
 }
 
 fn top_level(draft: &mut Draft<'_>, file: usize, key: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>) {

@@ -20,13 +20,21 @@ pub struct Source {
     pub text: String,
 }
 
-impl Source {
+/// Where the lines of a file begin.
+pub(crate) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(crate) fn of(source: &Source) -> Self {
+        let breaks = source.text.match_indices('\n').map(|(n, _)| n + 1);
+        Self(std::iter::once(0).chain(breaks).collect())
+    }
+
     /// Returns line and column (characters) of a byte offset, both from 1.
-    pub(crate) fn position(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |n| n + 1);
-        let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
+    pub(crate) fn position(&self, source: &Source, offset: usize) -> (usize, usize) {
+        let line = self.0.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|n| self.0.get(n)).copied().unwrap_or(0);
+        let before = source.text.get(start..offset).unwrap_or_default();
+        (line, before.chars().count() + 1)
     }
 }
 

@@ -169,6 +169,21 @@ fn an_outside_zone_may_contain_others() {
     assert_eq!(estate.zone_of("192.0.2.1".parse().unwrap()), Some("internet"));
 }
 
+#[test]
+fn hostile_nesting_is_a_mistake_and_no_stack_overflow() {
+    for open in ["[", "{b=", "b."] {
+        let text = format!("a = 1\nb = {}", open.repeat(100_000));
+        assert!(Estate::parse(&[source("a.toml", &text)]).is_err());
+    }
+}
+
+#[test]
+fn columns_count_characters_and_lines_from_one() {
+    let text = GOOD.replace("town = \"Nordstadt\"", "town = \"Nördliche Stadt\", x");
+    let first = errors(&[source("a.toml", &text)]).errors.swap_remove(0);
+    assert_eq!((first.line, first.column), (5, 25));
+}
+
 proptest! {
     /// Whatever is cut out of or put into a file: an estate or errors that show, never a panic.
     #[test]
