@@ -52,6 +52,11 @@ impl SensorAccount {
         self.last.is_some()
     }
 
+    /// Returns the number of the newest record, where the sensor numbers its records.
+    pub fn last_sequence(&self) -> Option<u64> {
+        self.last
+    }
+
     /// Returns the account as a fact.
     pub fn to_fact(&self) -> What {
         What::SourceAccount {

@@ -82,10 +82,10 @@ impl Flat {
     }
 
     /// Renames every field for which `rename` gives another name.
-    pub(crate) fn rename(&mut self, rename: impl Fn(&str) -> Option<&'static str>) {
+    pub(crate) fn rename(&mut self, rename: impl Fn(&str) -> Option<String>) {
         for (name, _) in &mut self.fields {
             if let Some(new) = rename(name) {
-                *name = new.to_owned();
+                *name = new;
             }
         }
     }

@@ -230,7 +230,10 @@ impl Intake {
                 return Ok(Taken::Ignored);
             }
             self.enter(source, number, &record, &flat, None);
-        } else if let Some(id) = windows::event_id(&flat) {
+            return Ok(Taken::Event);
+        }
+        flat.rename(windows::flat_name);
+        if let Some(id) = windows::event_id(&flat) {
             let time = windows::time(&flat).ok_or("no readable time in UtcTime, TimeCreated or @timestamp")?;
             let record = windows::record(&flat, id, time);
             let own = flat.count("RecordNumber").or_else(|| flat.count("EventRecordID"));

@@ -8,6 +8,23 @@ pub(crate) fn event_id(flat: &Flat) -> Option<u32> {
     flat.number("EventID")
 }
 
+/// Returns the flat name for the spellings of winlogbeat (6 and 7) and of nested event XML.
+pub(crate) fn flat_name(name: &str) -> Option<String> {
+    let data = ["event_data.", "winlog.event_data.", "Event.EventData.", "Event.System."];
+    if let Some(rest) = data.iter().find_map(|prefix| name.strip_prefix(prefix)) {
+        return Some(rest.to_owned());
+    }
+    let flat = match name {
+        "event_id" | "winlog.event_id" => "EventID",
+        "computer_name" | "winlog.computer_name" => "Hostname",
+        "log_name" | "winlog.channel" => "Channel",
+        "record_number" | "winlog.record_id" => "RecordNumber",
+        "source_name" | "winlog.provider_name" => "Provider_Name",
+        _ => return None,
+    };
+    Some(flat.to_owned())
+}
+
 /// Reads the time of the event itself, then the time at which it was shipped.
 ///
 /// `UtcTime` is Sysmon's own; `EventTime` has no zone in these exports and is not used.

@@ -17,8 +17,8 @@ pub(crate) fn is_own(stream: &str) -> bool {
 }
 
 /// Returns the standard name for the spellings that some shippers use in place of dots.
-pub(crate) fn standard_name(name: &str) -> Option<&'static str> {
-    Some(match name {
+pub(crate) fn standard_name(name: &str) -> Option<String> {
+    let standard = match name {
         "id_orig_h" => "id.orig_h",
         "id_orig_p" => "id.orig_p",
         "id_resp_h" => "id.resp_h",
@@ -26,7 +26,8 @@ pub(crate) fn standard_name(name: &str) -> Option<&'static str> {
         "@stream" => "_path",
         "@system" => "_system_name",
         _ => return None,
-    })
+    };
+    Some(standard.to_owned())
 }
 
 /// Reads `ts`: seconds since 1970 with a fraction, or RFC 3339.

@@ -71,7 +71,7 @@ fn counted(scene: &Scene<'_>, guards: &mut BTreeSet<String>) -> BTreeMap<u32, u6
     let mut readings: BTreeMap<(String, u32), Vec<(Timestamp, u64)>> = BTreeMap::new();
     for event in scene.events.iter() {
         let counter = event.kind() == Kind::EgressCounter && event.outcome() != Outcome::Failure;
-        if let (true, Some(to)) = (counter, scene.node(event.destination())) {
+        if let (true, Some(to)) = (counter, scene.node_of(event.destination_sym())) {
             guards.insert(event.host().to_owned());
             if scene.place(to).is_outside() {
                 let reading = (event.time(), event.bytes_out().unwrap_or(0));

@@ -50,7 +50,7 @@ impl Page<'_> {
         }
         let bytes = self.impact.bytes_out_max;
         let open = &self.impact.exits_unobserved;
-        let whole = exits.iter().all(|c| c.seen >= 1.0) && open.is_empty();
+        let whole = exits.iter().all(|c| c.seen >= 1.0 && c.missing.is_empty()) && open.is_empty();
         let period = format!("{} – {}", self.from, self.to);
         let (unseen_de, unseen_en) = match open.len() {
             0 => (
@@ -186,5 +186,5 @@ fn joined(parts: &[String], last: &str) -> String {
     if !last.is_empty() {
         parts.push(last);
     }
-    parts.join("; ")
+    parts.join(" · ")
 }

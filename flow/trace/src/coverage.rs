@@ -49,6 +49,9 @@ fn missing(account: &SensorAccount) -> String {
             account.capture_loss * 100.0
         ));
     }
+    if !account.is_numbered() {
+        parts.push("its records carry no numbers: a loss would not show".to_owned());
+    }
     parts.join("; ")
 }
 

@@ -53,7 +53,13 @@ pub(crate) struct Route<'s> {
     /// Addresses outside from which the attacker's sessions came.
     pub(crate) entries: BTreeMap<u32, (Tier, String)>,
     pub(crate) unknowns: BTreeSet<String>,
-    logons: BTreeMap<(u32, u32, Sym), Timestamp>,
+    first_logons: BTreeMap<(u32, u32, Sym), Timestamp>,
+    /// Log-ons by the host they went to, in order of time.
+    logons_to: BTreeMap<u32, Vec<&'s Touch>>,
+    /// Findings about log-ons, by host and origin.
+    marks: BTreeMap<(u32, Option<u32>), Vec<&'s Deed>>,
+    /// Addresses that command some host.
+    commanders: BTreeSet<u32>,
     acted: BTreeSet<(u32, String, u32)>,
 }
 
@@ -68,11 +74,29 @@ impl<'s> Route<'s> {
             channel_hops: Vec::new(),
             entries: BTreeMap::new(),
             unknowns: BTreeSet::new(),
-            logons: BTreeMap::new(),
+            first_logons: BTreeMap::new(),
+            logons_to: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            commanders: channels
+                .iter()
+                .filter(|(_, c)| c.is_command())
+                .map(|((_, to), _)| *to)
+                .collect(),
             acted: acted(scene),
         };
         for touch in scene.touches.iter().filter(|t| t.means == Means::Logon) {
-            route.logons.entry((touch.from, touch.to, touch.account)).or_insert(touch.at);
+            route
+                .first_logons
+                .entry((touch.from, touch.to, touch.account))
+                .or_insert(touch.at);
+            route.logons_to.entry(touch.to).or_default().push(touch);
+        }
+        for deed in scene
+            .deeds
+            .iter()
+            .filter(|d| d.meaning == Meaning::Access && d.weight >= MARK_WEIGHT_MIN)
+        {
+            route.marks.entry((deed.host, deed.origin)).or_default().push(deed);
         }
         for _ in 0..ROUNDS_MAX {
             let before = route.size();
@@ -257,14 +281,12 @@ impl<'s> Route<'s> {
 
     /// Returns the log-on that the deed was done in: the last one of its account (and origin) before it.
     fn session_of(&self, deed: &Deed) -> Option<&'s Touch> {
-        let fits = |t: &&Touch| {
-            t.means == Means::Logon
-                && t.to == deed.host
-                && t.at <= deed.at.plus_ms(SKEW_MS)
+        let fits = |t: &&&Touch| {
+            t.at <= deed.at.plus_ms(SKEW_MS)
                 && deed.origin.is_none_or(|o| o == t.from)
                 && deed.account.as_deref().is_none_or(|a| a == self.scene.account(t.account))
         };
-        self.scene.touches.iter().rev().find(fits)
+        self.logons_to.get(&deed.host)?.iter().rev().find(fits).copied()
     }
 
     /// Notes that a session of the attacker came from `origin`.
@@ -321,7 +343,7 @@ impl<'s> Route<'s> {
 
     fn is_explained(&self, node: u32) -> bool {
         let hop = self.hops.keys().any(|(_, to, ..)| *to == node);
-        hop || self.channels.iter().any(|((host, _), c)| *host == node && c.is_command())
+        hop || self.channels.range((node, 0)..=(node, u32::MAX)).any(|(_, c)| c.is_command())
     }
 
     fn score_way_in(&self, touch: &Touch, node: u32) -> u32 {
@@ -337,14 +359,10 @@ impl<'s> Route<'s> {
     /// Returns the finding that speaks against this log-on.
     fn mark(&self, touch: &Touch) -> Option<&'s Deed> {
         let account = self.scene.account(touch.account);
-        let fits = |d: &&Deed| {
-            d.meaning == Meaning::Access
-                && d.weight >= MARK_WEIGHT_MIN
-                && (d.host, d.origin) == (touch.to, Some(touch.from))
-                && d.account.as_deref() == Some(account)
-                && d.at.seconds_since(touch.at).abs() * 1e3 <= SKEW_MS as f64
-        };
-        self.scene.deeds.iter().filter(fits).max_by_key(|d| d.weight)
+        let fits =
+            |d: &&&Deed| d.account.as_deref() == Some(account) && d.at.seconds_since(touch.at).abs() * 1e3 <= SKEW_MS as f64;
+        let marks = self.marks.get(&(touch.to, Some(touch.from)))?;
+        marks.iter().filter(fits).max_by_key(|d| d.weight).copied()
     }
 
     /// Follows log-ons that leave what is held and bear the attacker's marks.
@@ -357,7 +375,7 @@ impl<'s> Route<'s> {
             let (from_tier, since) = (from.tier, from.since);
             let account = scene.account(touch.account).to_owned();
             let usual = self
-                .logons
+                .first_logons
                 .get(&(touch.from, touch.to, touch.account))
                 .is_some_and(|t| *t < since);
             let known = self.credentials.get(&account).map(|c| c.tier);
@@ -492,11 +510,8 @@ impl<'s> Route<'s> {
 
     /// After it was touched, the host called an address that commands other hosts or itself.
     fn callback(&self, host: u32, after: Timestamp) -> Option<String> {
-        let commands = |to: u32| self.channels.iter().any(|((_, t), c)| *t == to && c.is_command());
-        let mut calls = self
-            .channels
-            .iter()
-            .filter(|((h, to), c)| *h == host && c.first >= after && commands(*to));
+        let of_host = self.channels.range((host, 0)..=(host, u32::MAX));
+        let mut calls = of_host.filter(|((_, to), c)| c.first >= after && self.commanders.contains(to));
         let ((_, to), channel) = calls.next()?;
         let (name, address) = (self.scene.name(host), self.scene.name(*to));
         Some(format!(
@@ -557,7 +572,7 @@ fn acted(scene: &Scene<'_>) -> BTreeSet<(u32, String, u32)> {
         let session = matches!(event.kind(), Kind::Process | Kind::File | Kind::Backup);
         if session
             && !event.origin_sym().is_none()
-            && let (Some(host), Some(origin)) = (scene.node(event.host()), scene.node(event.origin()))
+            && let (Some(host), Some(origin)) = (scene.node_of(event.host_sym()), scene.node_of(event.origin_sym()))
         {
             acted.insert((host, event.account().to_owned(), origin));
         }

@@ -102,6 +102,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) names: Vec<String>,
     pub(crate) places: Vec<Place>,
     numbers: HashMap<String, u32>,
+    by_sym: HashMap<Sym, u32>,
     pub(crate) touches: Vec<Touch>,
     pub(crate) calls: Vec<Call>,
     pub(crate) tickets: Vec<Ticket>,
@@ -121,6 +122,7 @@ impl<'a> Scene<'a> {
             names: Vec::new(),
             places: Vec::new(),
             numbers: HashMap::new(),
+            by_sym: HashMap::new(),
             touches: Vec::new(),
             calls: Vec::new(),
             tickets: Vec::new(),
@@ -128,10 +130,10 @@ impl<'a> Scene<'a> {
             mentioned: BTreeSet::new(),
             bare: BTreeSet::new(),
         };
-        let nodes = scene.number_nodes();
+        scene.number_nodes();
         for row in scene.rows() {
             if let Some(event) = events.get(row) {
-                scene.read(&event, &nodes);
+                scene.read(&event);
             }
         }
         scene.read_findings();
@@ -141,6 +143,11 @@ impl<'a> Scene<'a> {
     /// Returns the number of a host or address by name.
     pub(crate) fn node(&self, name: &str) -> Option<u32> {
         self.numbers.get(self.book.system_or_text(name)).copied()
+    }
+
+    /// Returns the number of a host or address by its symbol in the events.
+    pub(crate) fn node_of(&self, sym: Sym) -> Option<u32> {
+        self.by_sym.get(&sym).copied()
     }
 
     pub(crate) fn name(&self, node: u32) -> &str {
@@ -182,7 +189,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Numbers hosts and addresses in order of their names, so that numbers do not depend on the order of records.
-    fn number_nodes(&mut self) -> HashMap<Sym, u32> {
+    fn number_nodes(&mut self) {
         let mut names: BTreeMap<String, Place> = BTreeMap::new();
         let mut resolved: HashMap<Sym, String> = HashMap::new();
         for event in self.events.iter() {
@@ -210,14 +217,15 @@ impl<'a> Scene<'a> {
             self.names.push(name);
             self.places.push(place);
         }
-        resolved
+        let numbers = &self.numbers;
+        self.by_sym = resolved
             .into_iter()
-            .filter_map(|(sym, name)| Some((sym, *self.numbers.get(&name)?)))
-            .collect()
+            .filter_map(|(sym, name)| Some((sym, *numbers.get(&name)?)))
+            .collect();
     }
 
-    fn read(&mut self, event: &Event<'_>, nodes: &HashMap<Sym, u32>) {
-        let node = |sym: Sym| nodes.get(&sym).copied();
+    fn read(&mut self, event: &Event<'_>) {
+        let node = |sym: Sym| self.node_of(sym);
         let (host, origin, to) = (
             node(event.host_sym()),
             node(event.origin_sym()),
