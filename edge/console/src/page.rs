@@ -1,6 +1,10 @@
+use std::collections::BTreeMap;
+
 use askama::Template;
 use leckwehr_estate::Estate;
-use leckwehr_incident::{AlarmLevel, AlarmView, Claim, Confidence, PlanView, Situation, StepOutcome, Tier, Timestamp};
+use leckwehr_incident::{
+    AlarmLevel, AlarmView, Claim, Confidence, HostAssessment, HostView, PlanView, Situation, StepOutcome, Tier, Timestamp,
+};
 use leckwehr_publish::report::STYLE;
 use leckwehr_publish::{
     Due, Language, Works, duration_words, duties, level_words, lint_claim, moment, phase_sentence, phase_word, policy, route_map,
@@ -38,6 +42,7 @@ pub fn render(watch: &Watch, estate: &Estate, now: Timestamp, l: Language, refre
         age: duration_words(now.seconds_since(situation.as_of).max(0.0)),
         tiers: tiers(situation, l),
         off_grid: situation.hosts.values().filter(|host| host.isolated).count(),
+        hosts: hosts(situation, l),
         route: route_map(situation, estate, l),
         bars: service_bars(situation, estate, l),
         alarms: alarms(situation),
@@ -73,6 +78,7 @@ struct Screen<'a> {
     age: String,
     tiers: Vec<(&'static str, usize)>,
     off_grid: usize,
+    hosts: Vec<HostRow<'a>>,
     route: String,
     bars: String,
     alarms: Vec<&'a AlarmView>,
@@ -80,6 +86,15 @@ struct Screen<'a> {
     services: Vec<(&'a str, Works, &'static str, &'static str, String)>,
     duties: Vec<DutyRow>,
     tail: Vec<(u64, String, &'a str, String)>,
+}
+
+struct HostRow<'a> {
+    id: &'a str,
+    tier: &'static str,
+    isolated: &'static str,
+    since: String,
+    via: &'a str,
+    why: String,
 }
 
 struct PlanRow<'a> {
@@ -142,6 +157,39 @@ fn tiers(situation: &Situation, l: Language) -> Vec<(&'static str, usize)> {
             .count()
     };
     all.into_iter().map(|tier| (tier_words(tier, l), count(tier))).collect()
+}
+
+/// Every host that was assessed or isolated, the most certain first.
+fn hosts(situation: &Situation, l: Language) -> Vec<HostRow<'_>> {
+    let mut views: Vec<_> = situation.hosts.iter().collect();
+    views.sort_by_key(|(id, view)| (view.tier.unwrap_or(Tier::Unknown), *id));
+    let assessed: BTreeMap<&str, &HostAssessment> = situation
+        .impact
+        .hosts
+        .iter()
+        .map(|host| (host.system.as_str(), host))
+        .collect();
+    views
+        .into_iter()
+        .map(|(id, view)| host_row(id, view, assessed.get(id.as_str()).copied(), l))
+        .collect()
+}
+
+fn host_row<'a>(id: &'a str, view: &HostView, assessed: Option<&'a HostAssessment>, l: Language) -> HostRow<'a> {
+    HostRow {
+        id,
+        tier: tier_words(view.tier.unwrap_or(Tier::Unknown), l),
+        isolated: if view.isolated {
+            l.pick("ja", "yes")
+        } else {
+            l.pick("nein", "no")
+        },
+        since: assessed
+            .and_then(|host| host.since)
+            .map_or_else(|| "–".to_owned(), |at| moment(at, l)),
+        via: assessed.and_then(|host| host.via.as_deref()).unwrap_or("–"),
+        why: assessed.map_or_else(String::new, |host| host.reasons.join("; ")),
+    }
 }
 
 /// Open alarms, the loudest first.

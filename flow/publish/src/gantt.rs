@@ -29,7 +29,7 @@ pub fn service_bars(situation: &Situation, estate: &Estate, l: Language) -> Stri
             "lane",
             &[("x1", &0), ("x2", &WIDTH), ("y1", &(y + ROW)), ("y2", &(y + ROW))],
         );
-        svg.text(4.0, y + 17.0, "t-lane", &shorten(state.name, 33));
+        svg.text(4.0, y + 17.0, "t-lane", &shorten(state.name, 31));
         let first = state.changes.first().map_or(situation.as_of, |(at, _)| *at);
         bar(&mut svg, &scale, y, (scale.start(), first), None, l);
         for (n, (at, level)) in state.changes.iter().enumerate() {

@@ -11,7 +11,8 @@
 //! - Pure: no sockets, no files, no clock. The time of issue, the sequence number and the hash of the manifest before are
 //!   arguments; equal arguments give equal bytes, signature included.
 //! - A claim that fails the lint is not published and is named in [`Site::warnings`].
-//! - The public site names services and customers, never hosts, accounts, unobserved exits or free text of operators.
+//! - The public site names services and customers. Hosts, their addresses and accounts inside a claim are counted, not named;
+//!   operators' reasons, unknowns and unobserved exits appear as a number only.
 //! - What is not known is shown as not known; a service that the situation does not mention does not "work".
 //! - No page asks a third party for anything, runs a script or needs a server: every page opens from a folder.
 
