@@ -1,5 +1,6 @@
 use leckwehr_crypt::{Hasher, sha256};
 use leckwehr_fhir::{Outcome, inspect};
+use serde::{Deserialize, Serialize};
 
 /// Longest message taken, in bytes: 25 MB net as KIM allows, with room for its base64 form.
 pub const MESSAGE_BYTES_MAX: usize = 35 * 1024 * 1024;
@@ -31,7 +32,8 @@ pub struct Opened {
 }
 
 /// What a first look says. Nothing is rejected in emergency mode, whatever the class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// A well-formed eAU or cancellation bundle with identifier and profile. Not validated.
     Good,

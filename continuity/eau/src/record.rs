@@ -1,9 +1,10 @@
 use leckwehr_crypt::{OpeningKey, SealError, SealingKey, hex};
+use serde::{Deserialize, Serialize};
 
 use crate::message::{self, Class, Incoming, Looked, Opened};
 
 /// A record as it stands on disk and travels to the receiver: readable only with the opening key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedRecord {
     /// Sequence number in the spool, from 1; gaps are possible after a crash.
     pub seq: u64,

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use crate::record::SealedRecord;
 use crate::spool::{Spool, SpoolError};
 
@@ -5,7 +7,7 @@ use crate::spool::{Spool, SpoolError};
 pub const REPLAY_BATCH_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Records for a receiver, in order of arrival.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
     /// The spool they come from.
     pub spool: [u8; 16],

@@ -26,6 +26,7 @@ enum Verb {
     Replay(verb::replay::Args),
     Drill(verb::drill::Args),
     Console(verb::console::Args),
+    Spool(verb::spool::Args),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Verb::Replay(args) => verb::replay::run(args),
         Verb::Drill(args) => verb::drill::run(args),
         Verb::Console(args) => verb::console::run(args),
+        Verb::Spool(args) => verb::spool::run(args),
     };
     result.unwrap_or_else(|problem| {
         problem.print();

@@ -5,3 +5,4 @@ pub mod drill;
 pub mod estate;
 pub mod ledger;
 pub mod replay;
+pub mod spool;
