@@ -49,6 +49,8 @@ pub(crate) struct Node {
 /// A zone.
 pub(crate) struct Lane<'a> {
     pub name: String,
+    /// The site, where there is one: zones of two sites often share a name.
+    pub site: String,
     pub top: f64,
     pub height: f64,
     /// Hosts that are not on the route: id, tier, isolated.
@@ -180,13 +182,18 @@ fn places<'a>(situation: &Situation, estate: &'a Estate, ids: &[&str]) -> Vec<Pl
 }
 
 fn lane<'a>(place: Place<'_>, estate: &Estate, l: Language) -> Lane<'a> {
-    let name = match place {
-        Place::Outside => l.pick("außerhalb", "outside"),
-        Place::Stranger => l.pick("nicht im Verzeichnis", "not in the estate"),
-        Place::Zone(id) => estate.zones.get(id).map_or(id, |zone| &zone.name),
+    let (name, site) = match place {
+        Place::Outside => (l.pick("außerhalb", "outside"), ""),
+        Place::Stranger => (l.pick("nicht im Verzeichnis", "not in the estate"), ""),
+        Place::Zone(id) => {
+            let zone = estate.zones.get(id);
+            let site = zone.and_then(|zone| estate.sites.get(zone.site.as_ref()?));
+            (zone.map_or(id, |zone| &zone.name), site.map_or("", |site| &site.name))
+        }
     };
     Lane {
         name: name.to_owned(),
+        site: site.to_owned(),
         top: 0.0,
         height: 0.0,
         rest: Vec::new(),
@@ -263,7 +270,7 @@ fn stack(lanes: &mut [Lane<'_>], nodes: &mut BTreeMap<&str, Node>, starts: &BTre
     for (lane, height) in lanes.iter_mut().zip(heights) {
         let rest = lane.rest.len().div_ceil(CELLS_PER_ROW) as f64 * CELL;
         lane.top = top;
-        lane.height = height.max(rest).max(22.0) + 12.0;
+        lane.height = height.max(rest).max(24.0) + 12.0;
         top += lane.height;
     }
     for node in nodes.values_mut() {

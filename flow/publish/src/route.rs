@@ -75,7 +75,8 @@ fn lanes(svg: &mut Svg, layout: &Layout<'_>, l: Language) {
                 ("height", &lane.height),
             ],
         );
-        svg.text(8.0, lane.top + 22.0, "t-lane", &shorten(&lane.name, 23));
+        svg.text(8.0, lane.top + 16.0, "t-lane", &shorten(&lane.name, 21));
+        svg.text(8.0, lane.top + 30.0, "t-small", &shorten(&lane.site, 24));
         for (n, (id, tier, isolated)) in lane.rest.iter().enumerate() {
             let x = layout.rest_x + ((n % CELLS_PER_ROW) as f64 + 0.5) * CELL;
             let y = lane.top + 16.0 + (n / CELLS_PER_ROW) as f64 * CELL;
