@@ -82,8 +82,7 @@ impl Inspector<'_> {
             Some('{') => return Err((IssueKind::Json, skipped)),
             Some(_) => {}
         }
-        let bad = |c: char| (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}');
-        if let Some(at) = text.find(bad) {
+        if let Some(at) = text.find(is_forbidden) {
             return Err((IssueKind::BadCharacter, skipped + at));
         }
         self.read_xml(text, skipped)?;
@@ -116,7 +115,7 @@ impl Inspector<'_> {
                 Event::CData(_) if self.steps.is_empty() => return Err((IssueKind::OutsideRoot, at)),
                 Event::GeneralRef(_) if self.steps.is_empty() => return Err((IssueKind::OutsideRoot, at)),
                 Event::GeneralRef(name) => {
-                    unescape(&format!("&{};", &*name)).map_err(|_| (IssueKind::Entity, at))?;
+                    resolve(&format!("&{};", &*name)).ok_or((IssueKind::Entity, at))?;
                 }
                 Event::DocType(_) => return Err((IssueKind::DocumentType, at)),
                 Event::Decl(_) if at != skipped => return Err((IssueKind::NotWellFormed, at)),
@@ -166,7 +165,7 @@ impl Inspector<'_> {
             if attribute.value.contains('<') || !is_name(attribute.key.as_ref()) {
                 return Err((IssueKind::NotWellFormed, at));
             }
-            let value = unescape(&attribute.value).map_err(|_| (IssueKind::Entity, at))?;
+            let value = resolve(&attribute.value).ok_or((IssueKind::Entity, at))?;
             let key = attribute.key.as_ref();
             in_fhir |= key == namespace_key && value == FHIR_NAMESPACE;
             if key == "value" {
@@ -250,6 +249,16 @@ fn stop_kind(error: &Error) -> IssueKind {
         Error::IllFormed(IllFormedError::UnclosedReference) | Error::Escape(_) => IssueKind::Entity,
         _ => IssueKind::NotWellFormed,
     }
+}
+
+/// Characters that XML 1.0 does not allow, written or referred to.
+fn is_forbidden(c: char) -> bool {
+    (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+/// Resolves references to characters and to the five entities of XML.
+fn resolve(text: &str) -> Option<Cow<'_, str>> {
+    unescape(text).ok().filter(|resolved| !resolved.contains(is_forbidden))
 }
 
 /// Whether this can be a name of XML; letters beyond ASCII are taken as they are.

@@ -56,6 +56,7 @@ fn every_kind_of_trouble_has_its_name() {
     assert_eq!(with("UTF-8", "ISO-8859-1"), [IssueKind::NotUtf8]);
     assert_eq!(with("urn:uuid:1", "a\u{1}"), [IssueKind::BadCharacter]);
     assert_eq!(with("urn:uuid:1", "&patient;"), [IssueKind::Entity]);
+    assert_eq!(with("urn:uuid:1", "&#28;"), [IssueKind::Entity]);
     assert_eq!(with("urn:uuid:1", "a<b"), [IssueKind::NotWellFormed]);
     assert_eq!(with("urn:uuid:1", ""), [IssueKind::NoIdentifier]);
     assert_eq!(with("urn:uuid:1", &"u".repeat(2000))[0], IssueKind::ValueTooLong);
