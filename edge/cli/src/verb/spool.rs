@@ -64,7 +64,8 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
 }
 
 fn status(args: &StatusArgs) -> Result<ExitCode, Problem> {
-    let status = Spool::look(&args.dir).map_err(|e| problem("the spool cannot be read", &e))?;
+    let status = Spool::look(&args.dir)
+        .map_err(|e| Problem::new(e.code(), "the spool cannot be read", &e).hint("give the folder that holds the .seg files"))?;
     let text = if args.json {
         status_json(&status)
     } else {
