@@ -11,6 +11,7 @@ use crate::report::{Damage, Place};
 use crate::source::{Fault, Source};
 use crate::sum::PAGE_BYTES;
 use crate::tile::{TILE_WIDTH, Tile, decode_tile};
+use crate::wal::LOG;
 
 /// Format of the store, kept in `user_version`.
 const FORMAT: i64 = 1;
@@ -72,11 +73,7 @@ impl Database {
     /// Without a write-ahead log the file is opened as immutable: SQLite then creates no files beside it either.
     pub fn open_for_reading(dir: &Path) -> Result<Self, LedgerError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-        let mode = if dir.join("ledger.db-wal").exists() {
-            ""
-        } else {
-            "&immutable=1"
-        };
+        let mode = if dir.join(LOG).exists() { "" } else { "&immutable=1" };
         let uri = format!("file:{}?mode=ro{mode}", uri_path(&dir.join(DATABASE)));
         let connection = Connection::open_with_flags(uri, flags)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;

@@ -76,8 +76,11 @@ impl Export {
 
     fn read(&self, path: &str) -> Result<Vec<u8>, Fault> {
         folder::read(&self.0.join(path), TILE_FILE_BYTES_MAX).map_err(|error| {
-            let missing = matches!(&error, LedgerError::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
-            let what = if missing { "is missing".to_owned() } else { error.to_string() };
+            let what = if error.is_not_found() {
+                "is missing".to_owned()
+            } else {
+                error.to_string()
+            };
             Fault(Damage::new(path, Place::File, what))
         })
     }

@@ -16,6 +16,7 @@ use crate::rebuild;
 use crate::report::{Damage, Pages};
 use crate::source::Tree;
 use crate::sum;
+use crate::wal;
 
 /// A ledger open for appending. There is one per folder at a time.
 ///
@@ -95,6 +96,7 @@ impl Ledger {
         }
         let (pages, damage) = sum::check(dir)?;
         refuse(damage)?;
+        refuse(wal::check(dir)?.0)?;
         let database = Database::open_for_append(dir)?;
         let text = database.checkpoint()?;
         let checkpoint = Checkpoint::open_own(&text, signer.verifier_key()).map_err(|source| LedgerError::Note {
@@ -311,12 +313,12 @@ fn staging(dir: &Path) -> Result<PathBuf, LedgerError> {
     Ok(dir.with_file_name(format!(".{}.ledger-in-the-making", name.to_string_lossy())))
 }
 
-fn refuse(damage: Vec<Damage>) -> Result<(), LedgerError> {
-    let count = damage.len();
-    match damage.into_iter().next() {
+fn refuse(damage: impl IntoIterator<Item = Damage>) -> Result<(), LedgerError> {
+    let mut damage = damage.into_iter();
+    match damage.next() {
         Some(first) => Err(LedgerError::Damaged {
             first: Box::new(first),
-            count,
+            count: 1 + damage.count(),
         }),
         None => Ok(()),
     }

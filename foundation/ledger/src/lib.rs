@@ -46,6 +46,7 @@ mod source;
 mod sum;
 mod tile;
 mod verify;
+mod wal;
 mod writer;
 
 pub use error::LedgerError;

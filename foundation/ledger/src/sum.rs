@@ -22,6 +22,8 @@ use crate::report::{Damage, Pages, Place};
 pub(crate) const PAGE_BYTES: usize = 4096;
 /// Largest sidecar: that of a database of 65 GB.
 const SUM_BYTES_MAX: u64 = 1 << 30;
+/// Readings of sums that somebody is changing.
+const READINGS_MAX: usize = 5;
 const FIRST_LINE: &str = "leckwehr page sums 1";
 
 /// Writes the sums of the database as it is on disk.
@@ -49,18 +51,26 @@ pub(crate) fn discard(dir: &Path) -> Result<(), LedgerError> {
 
 /// Compares the database with its sums, where there are any.
 pub(crate) fn check(dir: &Path) -> Result<(Pages, Vec<Damage>), LedgerError> {
-    if !dir.join(SUM).exists() {
-        return Ok((Pages::NoSums, Vec::new()));
+    for _ in 0..READINGS_MAX {
+        let Some(text) = read(dir)? else { break };
+        let found = page_sums(&dir.join(DATABASE))?;
+        // Sums that went away or changed meanwhile say that somebody opened or closed the ledger.
+        if read(dir)?.as_ref() == Some(&text) {
+            return Ok(compare(&text, &found));
+        }
     }
-    let Some(expected) = expected_sums(dir)? else {
+    Ok((Pages::NoSums, Vec::new()))
+}
+
+fn compare(text: &[u8], found: &[String]) -> (Pages, Vec<Damage>) {
+    let Some(expected) = parse(text) else {
         let damage = Damage::new(
             SUM,
             Place::File,
             "its own sum does not fit: this file was changed, not the database",
         );
-        return Ok((Pages::NoSums, vec![damage]));
+        return (Pages::NoSums, vec![damage]);
     };
-    let found = page_sums(&dir.join(DATABASE))?;
     let mut damage: Vec<_> = (1u32..)
         .zip(found.iter().zip(&expected))
         .filter(|(_, (found, expected))| found != expected)
@@ -76,21 +86,26 @@ pub(crate) fn check(dir: &Path) -> Result<(Pages, Vec<Damage>), LedgerError> {
         let what = format!("has {} pages, was closed with {}", found.len(), expected.len());
         damage.push(Damage::new(DATABASE, Place::File, what));
     }
-    Ok((Pages::Checked(found.len()), damage))
+    (Pages::Checked(found.len()), damage)
 }
 
-/// Reads the sidecar; `None` if its own sum does not fit.
-fn expected_sums(dir: &Path) -> Result<Option<Vec<String>>, LedgerError> {
-    let bytes = folder::read(&dir.join(SUM), SUM_BYTES_MAX)?;
-    let Ok(text) = String::from_utf8(bytes) else { return Ok(None) };
-    let Some((body, own)) = text.rsplit_once("sum ") else {
-        return Ok(None);
-    };
+/// Reads the sidecar; `None` if there is none.
+fn read(dir: &Path) -> Result<Option<Vec<u8>>, LedgerError> {
+    match folder::read(&dir.join(SUM), SUM_BYTES_MAX) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the sums of the pages; `None` if the sidecar's own sum does not fit.
+fn parse(text: &[u8]) -> Option<Vec<&str>> {
+    let (body, own) = str::from_utf8(text).ok()?.rsplit_once("sum ")?;
     if own != format!("{}\n", hex(&sha256(body.as_bytes()))) {
-        return Ok(None);
+        return None;
     }
     let mut lines = body.split_terminator('\n');
-    Ok((lines.next() == Some(FIRST_LINE)).then(|| lines.map(str::to_owned).collect()))
+    (lines.next() == Some(FIRST_LINE)).then(|| lines.collect())
 }
 
 fn page_sums(path: &Path) -> Result<Vec<String>, LedgerError> {

@@ -10,6 +10,7 @@ use crate::rebuild::rebuild;
 use crate::report::{Damage, Form, KeyFrom, Pages, Place, Report, Trust};
 use crate::source::Source;
 use crate::sum;
+use crate::wal::{self, LOG};
 
 /// What stands for the older checkpoint in a [`Damage`].
 const AGAINST: &str = "older checkpoint";
@@ -20,6 +21,21 @@ const AGAINST: &str = "older checkpoint";
 /// An error means that nothing can be said at all (no ledger there, an unreadable verifier key handed in); damage is in the report.
 /// Reads everything once: O(entries).
 pub fn verify(path: &Path, trust: &Trust) -> Result<Report, LedgerError> {
+    let was_closed = !path.join(LOG).exists();
+    let mut report = verify_once(path, trust)?;
+    // A closed store is read as immutable. Where a writer opened it meanwhile, what was read may be half old, half new.
+    if !report.is_ok() && was_closed && path.join(LOG).exists() {
+        report = verify_once(path, trust)?;
+    }
+    if report.damage.len() > DAMAGE_NAMED_MAX {
+        let more = report.damage.len() - DAMAGE_NAMED_MAX;
+        report.damage.truncate(DAMAGE_NAMED_MAX);
+        report.notes.push(format!("{more} more damaged places are not listed"));
+    }
+    Ok(report)
+}
+
+fn verify_once(path: &Path, trust: &Trust) -> Result<Report, LedgerError> {
     let form = Form::of(path)?;
     let mut report = Report {
         form,
@@ -34,11 +50,6 @@ pub fn verify(path: &Path, trust: &Trust) -> Result<Report, LedgerError> {
     match form {
         Form::Store => verify_store(path, key.as_ref(), trust, &mut report),
         Form::Export => verify_export(path, key.as_ref(), trust, &mut report),
-    }
-    if report.damage.len() > DAMAGE_NAMED_MAX {
-        let more = report.damage.len() - DAMAGE_NAMED_MAX;
-        report.damage.truncate(DAMAGE_NAMED_MAX);
-        report.notes.push(format!("{more} more damaged places are not listed"));
     }
     Ok(report)
 }
@@ -94,6 +105,13 @@ fn verify_store(path: &Path, key: Option<&VerifierKey>, trust: &Trust, report: &
             report.damage.push(Damage::new(SUM, Place::File, chain(&error)));
         }
     }
+    match wal::check(path) {
+        Ok((damage, note)) => {
+            report.damage.extend(damage);
+            report.notes.extend(note);
+        }
+        Err(error) => report.damage.push(Damage::new(LOG, Place::File, chain(&error))),
+    }
     let (database, text) = match Database::open_for_reading(path).and_then(|db| Ok((db.checkpoint()?, db))) {
         Ok((text, database)) => (database, text),
         Err(error) => return report.damage.push(Damage::new(DATABASE, Place::File, chain(&error))),
@@ -104,7 +122,7 @@ fn verify_store(path: &Path, key: Option<&VerifierKey>, trust: &Trust, report: &
         check_tree(&database, &checkpoint, key, trust, report);
         report.checkpoint = Some(checkpoint);
     }
-    let known = [DATABASE, "ledger.db-wal", "ledger.db-shm", VERIFIER_KEY, SIGNER_KEY, SUM];
+    let known = [DATABASE, LOG, "ledger.db-shm", VERIFIER_KEY, SIGNER_KEY, SUM];
     for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if !known.contains(&name.as_str()) {

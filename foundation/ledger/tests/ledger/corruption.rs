@@ -164,3 +164,46 @@ fn a_changed_entry_is_named_without_page_sums_too() {
     );
     assert!(matches!(Ledger::open(&dir), Err(LedgerError::Damaged { count: 1, .. })));
 }
+
+#[test]
+fn a_flipped_bit_in_the_log_that_a_crash_left_is_named_and_never_just_shortens_the_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, crashed) = (folder.path().join("ledger"), folder.path().join("crashed"));
+    let mut ledger = crate::filled(&dir, 0);
+    for n in 1..20 {
+        ledger.append(&crate::entries(n, "log")).unwrap();
+    }
+    // What lies there while the ledger is open is what kill -9 leaves.
+    fs::create_dir(&crashed).unwrap();
+    for (name, bytes) in contents(&dir) {
+        fs::write(crashed.join(name), bytes).unwrap();
+    }
+    let log = crashed.join("ledger.db-wal");
+    let (size, bytes) = (ledger.size(), fs::read(&log).unwrap());
+    let intact = contents(&crashed);
+    let mut dice = Dice::new(5, "log");
+    let (mut damaged, mut torn) = (0, 0);
+    for round in 0..300 {
+        // Every tenth flip hits the header of 32 bytes.
+        let bit = dice.below(if round % 10 == 0 { 32 * 8 } else { bytes.len() * 8 });
+        flip(&log, bit);
+        let report = verify(&crashed, &Trust::default()).unwrap();
+        let named = report.damage.iter().any(|d| d.file == "ledger.db-wal");
+        let noted = report.notes.iter().any(|note| note.starts_with("ledger.db-wal"));
+        assert!(named || noted, "bit {bit}: {report:?}");
+        if named {
+            assert!(Ledger::open(&crashed).is_err(), "bit {bit} was opened");
+        } else {
+            // Only the last of the 19 commits can be mistaken for one that was never finished.
+            assert_eq!(report.checkpoint.unwrap().size, size - 19, "bit {bit}");
+        }
+        damaged += usize::from(named);
+        torn += usize::from(noted);
+        for (name, bytes) in &intact {
+            fs::write(crashed.join(name), bytes).unwrap();
+        }
+    }
+    assert!(damaged > 200 && torn < 60, "{damaged} named, {torn} noted");
+    assert!(verify(&crashed, &Trust::default()).unwrap().notes.is_empty());
+    assert_eq!(Ledger::open(&crashed).unwrap().size(), size);
+}

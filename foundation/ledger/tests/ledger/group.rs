@@ -104,3 +104,35 @@ fn when_a_caller_dies_within_a_commit_the_others_are_told() {
     assert_eq!(ends.iter().filter(|end| end.is_err()).count(), 1);
     assert_eq!(ends.iter().filter(|end| matches!(end, Ok(Err(LedgerError::Died)))).count(), 3);
 }
+
+#[test]
+fn readers_see_a_sound_ledger_while_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("ledger");
+    let ledger = Ledger::create(&dir, "example.org/a", SigningKey::generate().unwrap()).unwrap();
+    let trust = Trust {
+        against: Some(ledger.checkpoint()),
+        verifier_key: Some(ledger.verifier_key().to_line()),
+    };
+    let writer = Writer::new(ledger);
+    let writing = std::sync::atomic::AtomicU32::new(2);
+    let reports = thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..800 {
+                    writer.append(crate::entries(3, "live")).unwrap();
+                }
+                writing.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+            });
+        }
+        let mut reports = Vec::new();
+        while writing.load(std::sync::atomic::Ordering::Relaxed) > 0 {
+            reports.push(verify(&dir, &trust));
+        }
+        reports
+    });
+    for report in reports {
+        let report = report.unwrap();
+        assert!(report.is_ok() && report.notes.is_empty(), "{report:?}");
+    }
+}
