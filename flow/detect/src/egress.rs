@@ -11,8 +11,9 @@ const BUCKET_MS: i64 = 10_000;
 /// Bytes that leave, per destination, against what was learned; counters at the exit and flows apart.
 #[derive(Debug, Default)]
 pub(crate) struct EgressWatch {
-    counters: Keyed<(String, String), u64>,
-    volumes: Keyed<(bool, String), Volume>,
+    counters: Keyed<(String, String, String), u64>,
+    /// By who counted (empty for flows) and destination: two counts of the same bytes are not added up.
+    volumes: Keyed<(String, String), Volume>,
     learned: bool,
 }
 
@@ -39,7 +40,8 @@ impl EgressWatch {
             event.bytes_out().unwrap_or(0)
         };
         self.learned |= context.learning;
-        let volume = self.volumes.entry((counted, event.destination().to_owned()));
+        let by = if counted { event.sensor() } else { "" };
+        let volume = self.volumes.entry((by.to_owned(), event.destination().to_owned()));
         if volume.bucket_start.plus_ms(BUCKET_MS) < event.time() {
             volume.bucket_start = event.time();
             volume.bucket_bytes = 0;
@@ -62,7 +64,8 @@ impl EgressWatch {
     /// Returns what the cumulative counter grew by; a smaller value means that it began anew.
     fn increment(&mut self, event: &Event<'_>) -> u64 {
         let now = event.bytes_out().unwrap_or(0);
-        let last = self.counters.entry((event.host().to_owned(), event.destination().to_owned()));
+        let key = [event.host(), event.sensor(), event.destination()].map(str::to_owned);
+        let last = self.counters.entry(key.into());
         let grown = if now >= *last { now - *last } else { now };
         *last = now;
         grown

@@ -13,6 +13,8 @@ const CREDENTIAL_ACCESS: [&str; 4] = ["T1003", "T1552", "T1555", "T1558"];
 #[derive(Debug, Default)]
 pub(crate) struct LogonWatch {
     failures: Keyed<String, Burst>,
+    failures_learned: Keyed<String, usize>,
+    learned_from_to: Option<(Timestamp, Timestamp)>,
     origin_host: HashSet<(String, String)>,
     account_host: HashSet<(String, String)>,
     account_origin: HashSet<(String, String)>,
@@ -22,6 +24,8 @@ pub(crate) struct LogonWatch {
     learned: bool,
 }
 
+/// Failures remembered per origin.
+const FAILURES_MAX: usize = 256;
 /// Sessions remembered per host.
 const SESSIONS_MAX: usize = 32;
 
@@ -37,6 +41,10 @@ impl LogonWatch {
 
     pub(crate) fn observe(&mut self, event: &Event<'_>, context: &Context, found: &mut Vec<Finding>) {
         let (host, origin) = context.parties(event);
+        if context.learning {
+            let span = self.learned_from_to.get_or_insert((event.time(), event.time()));
+            *span = (span.0.min(event.time()), span.1.max(event.time()));
+        }
         match event.outcome() {
             Outcome::Failure => self.failure(event, context, host, origin, found),
             Outcome::Success if is_person(event.account()) => {
@@ -56,9 +64,15 @@ impl LogonWatch {
     fn failure(&mut self, event: &Event<'_>, context: &Context, host: String, origin: Option<String>, found: &mut Vec<Finding>) {
         let t = &context.thresholds;
         let key = origin.clone().unwrap_or_else(|| host.clone());
-        let burst = self.failures.entry(key);
-        let count = burst.enter(event.time(), t.failed_logons_window_ms, t.failed_logons_min);
-        if count >= t.failed_logons_min {
+        let window_ms = t.failed_logons_window_ms;
+        let usual = self.usual_failures(&key, window_ms);
+        let burst = self.failures.entry(key.clone());
+        let count = burst.enter(event.time(), window_ms, FAILURES_MAX);
+        if context.learning && count < 4 * t.failed_logons_min {
+            *self.failures_learned.entry(key) += 1;
+            return;
+        }
+        if count >= t.failed_logons_min.max(3 * usual) {
             burst.clear();
             let detail = format!(
                 "{count} failed log-ons from one origin within {} s",
@@ -66,6 +80,16 @@ impl LogonWatch {
             );
             found.push(context.finding(event, "Burst of failed log-ons", "T1110", 25, host, origin, detail));
         }
+    }
+
+    /// Returns the failures that are usual from there in a window, at the learned rate.
+    fn usual_failures(&self, key: &String, window_ms: i64) -> usize {
+        let (Some(count), Some((from, to))) = (self.failures_learned.get(key), self.learned_from_to) else {
+            return 0;
+        };
+        let learned_ms = (to.seconds_since(from) * 1e3).max(1.0);
+        // n failures are n - 1 pauses: a single one is no rate.
+        (count.saturating_sub(1) as f64 * (window_ms as f64 / learned_ms).max(1.0)).ceil() as usize
     }
 
     /// Weighs what about this log-on was never seen; novelty ranks and never decides alone.

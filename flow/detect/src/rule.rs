@@ -59,6 +59,17 @@ pub enum RuleError {
     },
 }
 
+impl RuleError {
+    /// Returns the code under which `docs/errors.md` explains it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "LW-DETECT-001",
+            Self::Unsupported { .. } => "LW-DETECT-002",
+            Self::TooMany { .. } => "LW-DETECT-003",
+        }
+    }
+}
+
 impl Rule {
     pub(crate) fn compile(file: &str, rule: &SigmaRule) -> Result<Self, RuleError> {
         let error = |u: Unsupported| RuleError::Unsupported {

@@ -87,6 +87,16 @@ pub enum IntakeError {
     },
 }
 
+impl IntakeError {
+    /// Returns the code under which `docs/errors.md` explains it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "LW-TELEMETRY-001",
+            Self::Read { .. } => "LW-TELEMETRY-002",
+        }
+    }
+}
+
 /// Takes lines of any source and keeps the accounts.
 #[derive(Debug, Default)]
 pub struct Intake {

@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_incident::Timestamp;
-use leckwehr_telemetry::{Kind, Outcome};
+use leckwehr_telemetry::{Kind, Sym};
 
-use crate::scene::{Call, Scene};
+use crate::scene::Scene;
 
 /// What left, per address outside: never less than what really left through the observed exits.
 #[derive(Debug, Default)]
@@ -21,10 +21,11 @@ pub(crate) struct Outflow {
 /// Sums every byte from inside to outside, whether or not anything about it looked bad.
 ///
 /// Per address the larger of two measures counts: the counters of the guards at the exits (all IP bytes, summed over
-/// guards), and the flow records (payload by TCP sequence numbers, which also count what the capture dropped).
+/// guards), and the flow records (payload by TCP sequence numbers, which also count what the capture dropped; on
+/// connections opened from outside, what was answered). A session from outside that neither of them measured has no bound.
 pub(crate) fn outflow(scene: &Scene<'_>) -> Outflow {
     let mut outflow = Outflow::default();
-    let flows = flows(&scene.calls);
+    let flows = flows(scene);
     let counted = counted(scene, &mut outflow.counters);
     let addresses: BTreeSet<u32> = flows.keys().chain(counted.keys()).copied().collect();
     for address in addresses {
@@ -55,40 +56,55 @@ impl Default for Sum {
     }
 }
 
-fn flows(calls: &[Call]) -> BTreeMap<u32, Sum> {
+fn flows(scene: &Scene<'_>) -> BTreeMap<u32, Sum> {
     let mut sums: BTreeMap<u32, Sum> = BTreeMap::new();
-    for call in calls {
-        let sum = sums.entry(call.to).or_default();
-        sum.bytes = sum.bytes.saturating_add(call.out);
-        sum.measured &= call.measured;
+    let calls = scene.calls.iter().map(|c| (c.to, c.measured.then_some(c.out)));
+    let replies = scene.replies.iter().map(|r| (r.to, r.bytes));
+    for (to, bytes) in calls.chain(replies) {
+        let sum = sums.entry(to).or_default();
+        sum.bytes = sum.bytes.saturating_add(bytes.unwrap_or(0));
+        sum.measured &= bytes.is_some();
+    }
+    for touch in scene.touches.iter().filter(|t| scene.place(t.from).is_outside()) {
+        sums.entry(touch.from).or_insert(Sum {
+            bytes: 0,
+            measured: false,
+        });
     }
     sums
 }
 
 /// Returns what the counters at the exits grew by. A counter that falls began anew; the first reading counts whole,
-/// because what it counted before the window is not known.
+/// because what it counted before the window is not known. A guard's counter may be told by several sensors, each in
+/// its own order: the largest account counts.
 fn counted(scene: &Scene<'_>, guards: &mut BTreeSet<String>) -> BTreeMap<u32, u64> {
-    let mut readings: BTreeMap<(String, u32), Vec<(Timestamp, u64)>> = BTreeMap::new();
+    let mut readings: BTreeMap<(Sym, u32, Sym), Vec<(Timestamp, u64)>> = BTreeMap::new();
     for event in scene.events.iter() {
-        let counter = event.kind() == Kind::EgressCounter && event.outcome() != Outcome::Failure;
+        let counter = event.kind() == Kind::EgressCounter;
         if let (true, Some(to)) = (counter, scene.node_of(event.destination_sym())) {
             guards.insert(event.host().to_owned());
             if scene.place(to).is_outside() {
                 let reading = (event.time(), event.bytes_out().unwrap_or(0));
-                readings.entry((event.host().to_owned(), to)).or_default().push(reading);
+                let series = (event.host_sym(), to, event.sensor_sym());
+                readings.entry(series).or_default().push(reading);
             }
         }
     }
-    let mut sums: BTreeMap<u32, u64> = BTreeMap::new();
-    for ((_, to), mut series) in readings {
+    let mut per_guard: BTreeMap<(Sym, u32), u64> = BTreeMap::new();
+    for ((guard, to, _), mut series) in readings {
         series.sort_unstable();
         let (mut last, mut sum) = (0, 0_u64);
         for (_, value) in series {
             sum = sum.saturating_add(if value >= last { value - last } else { value });
             last = value;
         }
+        let largest = per_guard.entry((guard, to)).or_default();
+        *largest = sum.max(*largest);
+    }
+    let mut sums: BTreeMap<u32, u64> = BTreeMap::new();
+    for ((_, to), bytes) in per_guard {
         let total = sums.entry(to).or_default();
-        *total = total.saturating_add(sum);
+        *total = total.saturating_add(bytes);
     }
     sums
 }

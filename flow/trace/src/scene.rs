@@ -71,6 +71,13 @@ pub(crate) struct Call {
     pub(crate) measured: bool,
 }
 
+/// What an inside host answered on a connection that was opened from outside; `None` where the record gives no bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) to: u32,
+    pub(crate) bytes: Option<u64>,
+}
+
 /// A Kerberos ticket that `account` got on `host` for a service on `to`.
 #[derive(Debug, Clone)]
 pub(crate) struct Ticket {
@@ -105,6 +112,7 @@ pub(crate) struct Scene<'a> {
     by_sym: HashMap<Sym, u32>,
     pub(crate) touches: Vec<Touch>,
     pub(crate) calls: Vec<Call>,
+    pub(crate) replies: Vec<Reply>,
     pub(crate) tickets: Vec<Ticket>,
     pub(crate) deeds: Vec<Deed>,
     /// Hosts that some record names.
@@ -125,6 +133,7 @@ impl<'a> Scene<'a> {
             by_sym: HashMap::new(),
             touches: Vec::new(),
             calls: Vec::new(),
+            replies: Vec::new(),
             tickets: Vec::new(),
             deeds: Vec::new(),
             mentioned: BTreeSet::new(),
@@ -291,7 +300,13 @@ impl<'a> Scene<'a> {
                 back: event.bytes_in().unwrap_or(0),
                 measured: event.bytes_out().is_some(),
             });
-        } else if event.bytes_in() != Some(0) || event.product() == leckwehr_telemetry::Product::Leckwehr {
+            return;
+        }
+        if self.place(from).is_outside() && self.is_inside(to) {
+            let bytes = event.bytes_in();
+            self.replies.push(Reply { to: from, bytes });
+        }
+        if event.bytes_in() != Some(0) || event.product() == leckwehr_telemetry::Product::Leckwehr {
             // A connection that nobody answered touches nobody.
             self.touch(event, Some(from), Some(to), Means::of_port(event.port()));
         }

@@ -1,4 +1,5 @@
 //! Tests of the intake on lines of each format, on damaged input, and on recordings.
+#![expect(clippy::print_stdout, reason = "a test may fail and say why")]
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -240,10 +241,7 @@ fn recordings_are_read_whole() {
         let report = intake.read_file(&path).unwrap();
         assert_eq!((report.lines, report.damaged), (5_664, 0));
         let loss = intake.accounts().values().map(|a| a.capture_loss).fold(0.0, f64::max);
-        assert!(
-            (loss - 0.028_688_524_590_163_933).abs() < 1e-9,
-            "the worst interval of capture_loss"
-        );
+        assert!((loss - 0.028_688_524_590).abs() < 1e-9, "the worst interval of capture_loss");
     }
     if let Some(path) = data("telemetry/windows-events.jsonl.zst") {
         let mut intake = Intake::new();

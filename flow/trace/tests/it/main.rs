@@ -1,5 +1,7 @@
 //! Tests of the analysis on recorded and generated incidents.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail and say why")]
 
 mod apt29;
 mod estates;
+mod house;
 mod reach;

@@ -1,0 +1,5 @@
+//! Tests of rules, behaviour detectors and fusion on lines as they come in.
+#![expect(clippy::unwrap_used, reason = "a test may fail and say why")]
+
+mod behaviour;
+mod sigma;
