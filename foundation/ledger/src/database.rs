@@ -68,7 +68,8 @@ impl Database {
         Self(connection).checked()
     }
 
-    /// Opens the database for reading and fixes the moment at which it is read. No file is changed.
+    /// Opens the database for reading and fixes the moment at which it is read. No file is changed, apart from the marks of
+    /// readers in `ledger.db-shm` while a log exists.
     ///
     /// Without a write-ahead log the file is opened as immutable: SQLite then creates no files beside it either.
     pub fn open_for_reading(dir: &Path) -> Result<Self, LedgerError> {

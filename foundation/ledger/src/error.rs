@@ -33,9 +33,9 @@ pub enum LedgerError {
     #[error("the range holds more than {READ_BYTES_MAX} bytes: read it in parts")]
     ReadTooLarge,
     /// An index, size or range outside the ledger.
-    #[error("entries {from} to {to} of a ledger of {size} entries")]
+    #[error("{from} to {to} lies outside a ledger of {size} entries")]
     Range {
-        /// First entry or smaller size asked for.
+        /// First entry, entry, or smaller size asked for.
         from: u64,
         /// End or larger size asked for.
         to: u64,

@@ -86,7 +86,10 @@ impl Tree<'_> {
 
     /// Returns the hashes that prove entry `index` in the tree of `size`.
     pub fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
-        self.check(index.saturating_add(1), size)?;
+        self.check(index, size)?;
+        if index == size {
+            return Err(self.outside(index, size));
+        }
         proof::inclusion(self, index, size)
     }
 
@@ -100,11 +103,15 @@ impl Tree<'_> {
         if from <= to && to <= self.size {
             Ok(())
         } else {
-            Err(LedgerError::Range {
-                from,
-                to,
-                size: self.size,
-            })
+            Err(self.outside(from, to))
+        }
+    }
+
+    fn outside(&self, from: u64, to: u64) -> LedgerError {
+        LedgerError::Range {
+            from,
+            to,
+            size: self.size,
         }
     }
 }
@@ -115,19 +122,15 @@ impl Subtrees for Tree<'_> {
     fn subtree(&self, height: u8, n: u64) -> Result<Hash, LedgerError> {
         let (level, inner) = (height / 8, height % 8);
         let first = n << inner;
-        let outside = LedgerError::Range {
-            from: n,
-            to: n,
-            size: self.size,
-        };
+        let outside = || self.outside(n << height, (n + 1) << height);
         let Some(tile) = Tile::of(self.size, level, first / TILE_WIDTH) else {
-            return Err(outside);
+            return Err(outside());
         };
         let hashes = self.source.tile(tile)?;
         let start = (first % TILE_WIDTH) as usize;
         match hashes.get(start..start + (1 << inner)) {
             Some(hashes) => Ok(perfect_root(hashes)),
-            None => Err(outside),
+            None => Err(outside()),
         }
     }
 }

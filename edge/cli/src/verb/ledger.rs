@@ -65,14 +65,15 @@ struct ShowArgs {
 
 /// Prove that an entry is in the ledger, or that an earlier state is the beginning of a later one (RFC 9162).
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true)))]
 struct ProveArgs {
     /// Store folder or exported folder.
     path: PathBuf,
     /// The entry to prove.
-    #[arg(long, value_name = "N", required_unless_present = "from_size", conflicts_with = "from_size")]
+    #[arg(long, value_name = "N", group = "what")]
     index: Option<u64>,
     /// Size of the earlier state.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", group = "what")]
     from_size: Option<u64>,
     /// Size of the later state; without it, all entries.
     #[arg(long, value_name = "N")]
@@ -347,5 +348,26 @@ fn print(text: &str) -> Result<(), Problem> {
             Err(Problem::new("LW-LEDGER-003", "cannot write to stdout", &error))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_is_shown_with_time_kind_and_speaker() {
+        let fact = br#"{"v":1,"at":1682392329250000000,"by":"detect","what":{"fact":"alarm-closed","alarm":"a1"}}"#;
+        assert_eq!(
+            show_text(7, fact),
+            "     7  2023-04-25T03:12:09.250Z  alarm-closed  detect  {\"alarm\":\"a1\"}\n"
+        );
+        assert_eq!(show_json(7, fact)["entry"]["by"], "detect");
+    }
+
+    #[test]
+    fn other_entries_are_shown_without_harm_to_the_terminal() {
+        assert_eq!(show_text(0, b"a\x1b[2Jb\n"), "     0  a\\u{1b}[2Jb\\n\n");
+        assert_eq!(show_text(1, &[0xff, 0]), "     1  hex ff00\n");
     }
 }

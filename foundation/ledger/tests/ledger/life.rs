@@ -1,7 +1,7 @@
 use std::fs;
 
 use leckwehr_crypt::SigningKey;
-use leckwehr_ledger::{ENTRY_BYTES_MAX, Ledger, LedgerError, Pages, Reader, Trust, empty_root, verify};
+use leckwehr_ledger::{ENTRY_BYTES_MAX, Ledger, LedgerError, Pages, Reader, Trust, Writer, empty_root, verify};
 
 #[test]
 fn a_ledger_is_written_closed_verified_opened_and_exported() {
@@ -116,4 +116,14 @@ fn the_private_key_is_readable_by_its_owner_only() {
     Ledger::create(&dir, "example.org/a", SigningKey::generate().unwrap()).unwrap();
     let mode = fs::metadata(dir.join("ledger.key")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn handles_go_from_thread_to_thread() {
+    fn is_send<T: Send>() {}
+    fn is_sync<T: Sync>() {}
+    is_send::<Ledger>();
+    is_send::<Reader>();
+    is_send::<Writer>();
+    is_sync::<Writer>();
 }
