@@ -12,7 +12,8 @@ const BUCKET_MS: i64 = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct EgressWatch {
     counters: Keyed<(String, String, String), u64>,
-    /// By who counted (empty for flows) and destination: two counts of the same bytes are not added up.
+    /// By who counted (a guard's sensor, or the host that sent) and destination: two counts of the same bytes are not
+    /// added up.
     volumes: Keyed<(String, String), Volume>,
     learned: bool,
 }
@@ -40,8 +41,9 @@ impl EgressWatch {
             event.bytes_out().unwrap_or(0)
         };
         self.learned |= context.learning;
-        let by = if counted { event.sensor() } else { "" };
-        let volume = self.volumes.entry((by.to_owned(), event.destination().to_owned()));
+        let (host, _) = context.parties(event);
+        let by = if counted { event.sensor().to_owned() } else { host.clone() };
+        let volume = self.volumes.entry((by, event.destination().to_owned()));
         if volume.bucket_start.plus_ms(BUCKET_MS) < event.time() {
             volume.bucket_start = event.time();
             volume.bucket_bytes = 0;
@@ -54,7 +56,6 @@ impl EgressWatch {
         } else if bytes > 0 {
             let partner = matches!(place, Place::Partner(_));
             if let Some((weight, detail)) = judge(volume, context, event.destination(), partner, self.learned) {
-                let (host, _) = context.parties(event);
                 let to = Some(event.destination().to_owned());
                 found.push(context.finding(event, "Outbound volume", "T1041 T1048", weight, host, to, detail));
             }
