@@ -27,12 +27,14 @@ pub(crate) fn flat_name(name: &str) -> Option<String> {
 
 /// Reads the time of the event itself, then the time at which it was shipped.
 ///
-/// `UtcTime` is Sysmon's own; `EventTime` has no zone in these exports and is not used.
+/// `UtcTime` is Sysmon's own and `TimeCreated` that of the event log: both are UTC and often written without a zone.
+/// `EventTime` has no zone either, but is local time in these exports, and is not used.
 pub(crate) fn time(flat: &Flat) -> Option<Timestamp> {
-    let own = flat.text("UtcTime");
-    let own = (!own.is_empty()).then(|| format!("{}Z", own.trim().replacen(' ', "T", 1)));
-    let shipped = ["TimeCreated", "@timestamp"].map(|name| flat.text(name).to_owned());
-    own.into_iter().chain(shipped).find_map(|text| text.parse().ok())
+    ["UtcTime", "TimeCreated", "@timestamp"].into_iter().find_map(|name| {
+        let text = flat.text(name).trim();
+        let utc = || format!("{}Z", text.replacen(' ', "T", 1)).parse().ok();
+        text.parse().ok().or_else(utc)
+    })
 }
 
 /// Maps a flat Windows record of the channels Security and Sysmon; others keep only host, account and raw fields.

@@ -64,14 +64,14 @@ fn line(i: u64) -> String {
         i / 10 % 60,
         i % 10 * 100
     );
-    let hostile = i > EVENTS * 9 / 10 && i % 49 == 0;
+    let hostile = i > EVENTS * 9 / 10 && i.is_multiple_of(49);
     let (user, ip) = if hostile {
         ("adm-x".into(), "10.1.0.1".into())
     } else {
         (format!("u{from}"), format!("10.1.0.{}", from + 1))
     };
     let body = match i % 5 {
-        _ if hostile && i % 98 == 0 => {
+        _ if hostile && i.is_multiple_of(98) => {
             r#""event":{"category":["configuration"],"dataset":"backup","action":"snapshot-delete"},"file":{"path":"s"}"#.into()
         }
         _ if hostile => r#""event":{"category":["authentication"],"action":"logon","outcome":"success"}"#.into(),

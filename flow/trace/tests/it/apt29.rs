@@ -1,22 +1,18 @@
 //! The APT29 evaluation (OTRF Security-Datasets, MIT): two days, the same settings, no address or host in any rule.
 
+use std::path::Path;
+
 use leckwehr_detect::{DetectConfig, Detector, Fusion, Rules};
-use leckwehr_estate::{Estate, SystemKind};
+use leckwehr_estate::Estate;
 use leckwehr_incident::{Alarm, AlarmLevel, Finding, Impact, OutsideRole, Tier};
 use leckwehr_telemetry::Intake;
 use leckwehr_trace::{TraceConfig, assess, claims};
 
 use crate::estates;
 
+/// The estate that responders wrote for day one; the same one serves day two, whose second server it does not know.
 fn estate() -> Estate {
-    let mut estate = estates::empty();
-    estates::zone(&mut estate, "servers", Some("site-1"), [10, 0, 0, 0], 24);
-    estates::zone(&mut estate, "clients", Some("site-1"), [10, 0, 1, 0], 24);
-    estates::system(&mut estate, "newyork", SystemKind::Directory, "servers", [10, 0, 0, 4]);
-    estates::system(&mut estate, "scranton", SystemKind::Workstation, "clients", [10, 0, 1, 4]);
-    estates::system(&mut estate, "utica", SystemKind::Workstation, "clients", [10, 0, 1, 5]);
-    estates::system(&mut estate, "nashua", SystemKind::Workstation, "clients", [10, 0, 1, 6]);
-    estate
+    Estate::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/apt29")).unwrap()
 }
 
 struct Day {
