@@ -7,7 +7,7 @@ use leckwehr_incident::{Alarm, AlarmLevel, Finding, Timestamp};
 pub const ENTITIES_MAX: usize = 20_000;
 /// Risk halves in this time.
 const HALF_LIFE_S: f64 = 1_800.0;
-/// Each further technique adds this share of the risk, up to [`DIVERSITY_MAX`] in all.
+/// Each further technique adds this share of the risk, up to `DIVERSITY_MAX` in all.
 const DIVERSITY_STEP: f64 = 0.2;
 const DIVERSITY_MAX: f64 = 2.0;
 /// A finding of this weight counts whole however often its rule fired.

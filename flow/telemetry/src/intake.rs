@@ -16,7 +16,7 @@ pub const DAMAGED_MAX: usize = 1_000;
 pub const DAMAGED_BYTES_MAX: usize = 4_096;
 /// Sensors with an account of their own; the rest share one named `(others)`.
 pub const SENSORS_MAX: usize = 10_000;
-/// Events per batch that [`Intake::read_batches`] hands out.
+/// Events per batch that [`Intake::read_file_in_batches`] hands out.
 pub const BATCH_EVENTS_MAX: usize = 8_192;
 
 /// A record that could not be read.
