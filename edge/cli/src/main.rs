@@ -3,8 +3,10 @@
 //! Every verb is a file in `verb/`: an argument struct whose doc comments are the help, and one function.
 //! stdout is data, stderr is talk; every read verb has `--json`.
 
+mod builtin;
 mod problem;
 mod verb;
+mod workplace;
 
 use std::process::ExitCode;
 
@@ -27,6 +29,19 @@ enum Verb {
     Drill(verb::drill::Args),
     Console(verb::console::Args),
     Spool(verb::spool::Args),
+    /// Holds the namespaces of a drill; started by it.
+    #[command(hide = true)]
+    DrillKeeper,
+    /// Directs a drill inside its namespaces; started by the keeper.
+    #[command(hide = true)]
+    DrillDirector,
+    /// Plays one node of a drill; started by the director.
+    #[command(hide = true)]
+    DrillNode {
+        /// Folders to make empty for this node.
+        #[arg(long)]
+        hide: Vec<std::path::PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -37,6 +52,9 @@ fn main() -> ExitCode {
         Verb::Drill(args) => verb::drill::run(args),
         Verb::Console(args) => verb::console::run(args),
         Verb::Spool(args) => verb::spool::run(args),
+        Verb::DrillKeeper => Ok(leckwehr_range::keeper_main()),
+        Verb::DrillDirector => Ok(leckwehr_range::director_main()),
+        Verb::DrillNode { hide } => Ok(leckwehr_range::node_main(&hide)),
     };
     result.unwrap_or_else(|problem| {
         problem.print();

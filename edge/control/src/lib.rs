@@ -1,1 +1,28 @@
 //! The control room: joins the rooms into one chain and writes every step into the ledger.
+//!
+//! ```text
+//!   telemetry ─► Intake ─► Detector ─► Fusion ─► assess ─► options, plan ─► approvals ─► guards, agents ─► probes
+//!                    every arrow is a fact in the ledger first                    ─► restore ─► status site
+//! ```
+//!
+//! [`run`] is the live control room; [`replay`] runs the same chain over recorded telemetry and changes nothing in the world.
+//!
+//! # Architecture invariants
+//! - Only this room joins others. It computes nothing itself: it asks a room, records the answer, and acts on it.
+//! - Intent, commit, outcome: a step's intent is durable before its order leaves, its outcome after it was verified.
+//! - The world is reached through [`Wires`] only: sockets and clock are injected.
+//! - It holds no approver's key: approvals come from people.
+
+mod config;
+mod errand;
+mod error;
+mod publication;
+// mod replay;
+mod restoration;
+mod room;
+mod takedown;
+
+pub use config::{Config, Input, Mirror, Output, Wires};
+pub use error::ControlError;
+// pub use replay::{ReplayOutcome, ReplaySettings, replay};
+pub use room::run;

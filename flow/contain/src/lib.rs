@@ -1,1 +1,21 @@
-//! The takedown: what to cut, in which order, and how to undo it.
+//! The takedown: what to cut, in which order, and what it costs.
+//!
+//! ```text
+//!   Impact + Estate ─► options (surgical · compartment · site · everything), each with harm and residual reach
+//!                          └─ chosen option ─► PlanRecord (immutable, hashed, approved by people) ─► guards
+//! ```
+//!
+//! # Architecture invariants
+//! - Pure and deterministic: equal arguments give equal plans, byte for byte.
+//! - A plan says what, who and why; it never talks to a guard. Executors make no choices.
+//! - Connections are cut before hosts, so that nobody comes back while the hosts are being isolated; among hosts,
+//!   dependents go before what they depend on.
+//! - Does not know how to restore.
+
+mod harm;
+mod options;
+mod plan;
+
+pub use harm::{Harm, harm_of, service_level};
+pub use options::{CutOption, Scale, TakedownPolicy, options};
+pub use plan::{ContainError, takedown_plan};

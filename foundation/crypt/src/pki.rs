@@ -5,6 +5,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use serde::{Deserialize, Serialize};
 
 /// What can go wrong with certificates and TLS configurations.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +28,7 @@ pub struct Authority {
 }
 
 /// A certificate with its private key and the root it was issued by (all DER).
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Identity {
     /// Root certificate.
     pub root: Vec<u8>,

@@ -1,0 +1,118 @@
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddrV4;
+use std::path::PathBuf;
+
+use leckwehr_contain::TakedownPolicy;
+use leckwehr_crypt::Identity;
+use leckwehr_estate::Estate;
+use leckwehr_guard::Approval;
+use leckwehr_incident::{Phase, PlanRecord, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// What a control room knows when it starts.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Config {
+    /// The estate.
+    pub estate: Estate,
+    /// Folder for ledger and site.
+    pub folder: PathBuf,
+    /// Seed of the ledger's key.
+    pub ledger_seed: [u8; 32],
+    /// Seed of the status site's key.
+    pub site_seed: [u8; 32],
+    /// Certificate towards guards and agents.
+    pub identity: Identity,
+    /// Guards by name, agents as `agent:<system>`.
+    pub executors: BTreeMap<String, SocketAddrV4>,
+    /// Foreign hosts for the status site.
+    pub mirrors: Vec<Mirror>,
+    /// System that holds the backup vault.
+    pub vault: Option<String>,
+    /// The agreed rules of a takedown.
+    pub policy: TakedownPolicy,
+    /// People who must approve a plan.
+    pub approvals_min: usize,
+}
+
+/// A foreign host that takes copies of the status site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mirror {
+    /// Name.
+    pub name: String,
+    /// Address.
+    pub address: SocketAddrV4,
+    /// What it wants to see before it takes a file.
+    pub token: String,
+}
+
+/// What comes in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "input", rename_all = "kebab-case")]
+pub enum Input {
+    /// One line of telemetry.
+    Telemetry {
+        /// The line.
+        line: String,
+    },
+    /// What was seen so far is normal; from now on novelty counts.
+    EndLearning,
+    /// Somebody's word for a plan.
+    Approved {
+        /// Hash of the plan.
+        hash: String,
+        /// The word.
+        approval: Approval,
+    },
+    /// Close the books.
+    Finish,
+}
+
+/// What goes out to the people in the room.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "output", rename_all = "kebab-case")]
+pub enum Output {
+    /// The incident entered a phase.
+    Phase {
+        /// The phase.
+        phase: Phase,
+        /// When.
+        at: Timestamp,
+    },
+    /// A plan waits for approval.
+    Approve {
+        /// The plan.
+        plan: PlanRecord,
+    },
+    /// An account has a new secret, to be handed to its owner.
+    Secret {
+        /// Account.
+        account: String,
+        /// Secret.
+        secret: String,
+    },
+    /// A step of a plan ended.
+    Step {
+        /// `isolate-host fs-1`, ….
+        text: String,
+    },
+    /// The books are closed.
+    Closed {
+        /// Entries in the ledger.
+        entries: u64,
+    },
+}
+
+/// The world: sockets and clock.
+pub trait Wires: Clone + Send + Sync + 'static {
+    /// A byte stream.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Connects, or fails within a bounded time.
+    fn connect(&self, to: SocketAddrV4) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Returns the time.
+    fn now(&self) -> Timestamp;
+}

@@ -1,0 +1,110 @@
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use leckwehr_guard::{Action, Approval, ClientError, Envelope, Order, Reply, Status, send_order};
+use leckwehr_incident::{PlanRecord, StepOutcome};
+use serde_json::Value;
+
+use crate::config::Wires;
+use crate::room::Room;
+
+/// Times an order is tried: orders are idempotent, so trying again is safe.
+const TRIES_MAX: usize = 3;
+
+/// An approved plan: what warrants an order.
+#[derive(Clone)]
+pub struct Warranted {
+    /// The plan.
+    pub plan: PlanRecord,
+    /// The words for it.
+    pub approvals: Vec<Approval>,
+}
+
+/// One order to one executor.
+pub struct Errand {
+    /// Executor.
+    pub executor: String,
+    /// The order.
+    pub order: Order,
+    /// Step of the plan, for orders that change something.
+    pub step: Option<u32>,
+}
+
+impl<W: Wires> Room<W> {
+    /// Sends orders side by side and returns their answers in order.
+    pub async fn run_errands(&self, errands: Vec<Errand>, warrant: Option<&Warranted>) -> Vec<Result<Reply, StepOutcome>> {
+        join_all(errands.into_iter().map(|errand| self.run_errand(errand, warrant))).await
+    }
+
+    async fn run_errand(&self, errand: Errand, warrant: Option<&Warranted>) -> Result<Reply, StepOutcome> {
+        let Some(address) = self.config.executors.get(&errand.executor) else {
+            return Err(StepOutcome::NotApplied {
+                reason: format!("no executor {}", errand.executor),
+            });
+        };
+        let plan = warrant.and_then(|w| Some((w.plan.clone(), errand.step?)));
+        let envelope = Envelope {
+            request_id: format!(
+                "{}/{}/{}",
+                errand.executor,
+                warrant.map_or("", |w| w.plan.hash.as_str()),
+                errand.step.unwrap_or(0)
+            ),
+            order: errand.order,
+            plan,
+            approvals: warrant.map(|w| w.approvals.clone()).unwrap_or_default(),
+        };
+        let mut outcome = Err(StepOutcome::NotApplied {
+            reason: "not tried".into(),
+        });
+        for _ in 0..TRIES_MAX {
+            outcome = match self.send(*address, &errand.executor, &envelope).await {
+                Ok(reply) if reply.status == Status::OK => return Ok(reply),
+                Ok(reply) => {
+                    return Err(StepOutcome::NotApplied {
+                        reason: reply.status_text,
+                    });
+                }
+                Err(error) if error.is_certainly_not_applied() => Err(StepOutcome::NotApplied { reason: chain(&error) }),
+                Err(error) => Err(StepOutcome::Doubtful { reason: chain(&error) }),
+            };
+        }
+        outcome
+    }
+
+    async fn send(&self, address: SocketAddrV4, executor: &str, envelope: &Envelope) -> Result<Reply, ClientError> {
+        let stream = self.wires.connect(address).await.map_err(ClientError::Handshake)?;
+        send_order(stream, Arc::clone(&self.tls), &server_name(executor), envelope).await
+    }
+}
+
+/// The DNS name in an executor's certificate: `agent:fs-1` is `fs-1`.
+fn server_name(executor: &str) -> String {
+    executor.trim_start_matches("agent:").to_owned()
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    error
+        .source()
+        .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
+/// A question to one executor.
+pub fn question(executor: &str, target: &str, specifier: impl Into<Value>) -> Errand {
+    Errand {
+        executor: executor.to_owned(),
+        order: Order::new(Action::Query, target, specifier),
+        step: None,
+    }
+}
+
+/// A probe: does `to` answer when `executor` tries it?
+pub fn probe(executor: &str, to: SocketAddrV4) -> Errand {
+    let order = Order::new(Action::Scan, "x-leckwehr:address", to.to_string());
+    Errand {
+        executor: executor.to_owned(),
+        order,
+        step: None,
+    }
+}

@@ -1,0 +1,303 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use leckwehr_crypt::{SigningKey, client_tls};
+use leckwehr_detect::{DetectConfig, Detector, Fusion, Rules};
+use leckwehr_incident::{AlarmLevel, Fact, Finding, Impact, Phase, Situation, What};
+use leckwehr_ledger::Ledger;
+use leckwehr_telemetry::{Events, Intake, SensorAccount};
+use leckwehr_trace::{TraceConfig, assess};
+use rustls::ClientConfig;
+use tokio::sync::mpsc;
+
+use crate::config::{Config, Input, Output, Wires};
+use crate::errand::{Warranted, question};
+use crate::error::ControlError;
+
+/// Telemetry lines taken in before the detectors look at them.
+const BATCH_LINES_MAX: usize = 4_096;
+
+/// A live control room.
+pub struct Room<W> {
+    pub(crate) config: Config,
+    pub(crate) wires: W,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) situation: Situation,
+    pub(crate) site_key: SigningKey,
+    pub(crate) site_seq: u64,
+    pub(crate) site_hash: Option<String>,
+    ledger: Ledger,
+    intake: Intake,
+    events: Events,
+    findings: Vec<Finding>,
+    detector: Detector,
+    fusion: Fusion,
+    critical: bool,
+    finish: bool,
+    inputs: mpsc::Receiver<Input>,
+    outputs: mpsc::UnboundedSender<Output>,
+}
+
+/// Runs a control room until it is told to finish.
+pub async fn run<W: Wires>(
+    config: Config,
+    wires: W,
+    inputs: mpsc::Receiver<Input>,
+    outputs: mpsc::UnboundedSender<Output>,
+) -> Result<(), ControlError> {
+    let mut room = Room::open(config, wires, inputs, outputs)?;
+    let services = room.config.estate.services.keys().cloned().collect();
+    room.record(
+        "estate",
+        vec![What::WatchStarted {
+            estate: room.config.estate.name.clone(),
+            services,
+        }],
+    )?;
+    while !room.finish {
+        room.wait().await?;
+        if room.critical && matches!(room.situation.phase, Phase::Watching | Phase::Alarm) && room.contain().await? {
+            room.restore().await?;
+        }
+    }
+    room.close()
+}
+
+impl<W: Wires> Room<W> {
+    fn open(
+        config: Config,
+        wires: W,
+        inputs: mpsc::Receiver<Input>,
+        outputs: mpsc::UnboundedSender<Output>,
+    ) -> Result<Self, ControlError> {
+        let keys = |error| ControlError::Keys(Box::new(error));
+        let ledger_key = SigningKey::from_seed(&config.ledger_seed).map_err(keys)?;
+        let rules = Rules::own().map_err(|error| ControlError::Rules(Box::new(error)))?;
+        Ok(Self {
+            ledger: Ledger::create_without_key(&config.folder.join("ledger"), "leckwehr/control-room", ledger_key)?,
+            site_key: SigningKey::from_seed(&config.site_seed).map_err(keys)?,
+            tls: client_tls(&config.identity).map_err(|error| ControlError::Keys(Box::new(error)))?,
+            detector: Detector::new(DetectConfig::new(rules, &config.estate)),
+            fusion: Fusion::new(),
+            situation: Situation::default(),
+            intake: Intake::new(),
+            events: Events::default(),
+            findings: Vec::new(),
+            site_seq: 0,
+            site_hash: None,
+            critical: false,
+            finish: false,
+            config,
+            wires,
+            inputs,
+            outputs,
+        })
+    }
+
+    /// Records facts: durable when this returns.
+    pub(crate) fn record(&mut self, by: &str, whats: Vec<What>) -> Result<(), ControlError> {
+        let at = self.wires.now();
+        let mut entries = Vec::with_capacity(whats.len());
+        for what in whats {
+            let fact = Fact::new(at, by, what);
+            self.situation.apply(&fact)?;
+            entries.push(fact.to_bytes());
+        }
+        self.ledger.append(&entries)?;
+        Ok(())
+    }
+
+    /// Enters a phase and says so.
+    pub(crate) fn enter(&mut self, phase: Phase, reason: &str) -> Result<(), ControlError> {
+        self.record(
+            "control-room",
+            vec![What::PhaseEntered {
+                phase,
+                reason: reason.to_owned(),
+            }],
+        )?;
+        self.say(Output::Phase {
+            phase,
+            at: self.situation.as_of,
+        });
+        Ok(())
+    }
+
+    /// Tells the people in the room; that nobody listens any more shows at the next input.
+    pub(crate) fn say(&self, output: Output) {
+        let _ = self.outputs.send(output);
+    }
+
+    /// Waits for the next input and takes in everything that waits behind it.
+    async fn wait(&mut self) -> Result<(), ControlError> {
+        let input = self.inputs.recv().await.ok_or(ControlError::Deserted)?;
+        self.take(input);
+        self.take_waiting()
+    }
+
+    /// Takes in what waits, and lets the detectors look at it.
+    pub(crate) fn take_waiting(&mut self) -> Result<(), ControlError> {
+        loop {
+            let mut lines = 0;
+            while lines < BATCH_LINES_MAX {
+                let Ok(input) = self.inputs.try_recv() else { break };
+                self.take(input);
+                lines += 1;
+            }
+            self.look()?;
+            if lines < BATCH_LINES_MAX {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Telemetry { line } => {
+                self.intake.push_line("management", line.as_bytes());
+            }
+            Input::EndLearning => {
+                let seen = self.intake.take();
+                self.findings.extend(self.detector.push(&seen));
+                self.events.append(&seen);
+                self.detector.end_learning();
+            }
+            Input::Finish => self.finish = true,
+            // A word for a plan that is no longer waited for.
+            Input::Approved { .. } => {}
+        }
+    }
+
+    /// Runs the detectors over what came in.
+    fn look(&mut self) -> Result<(), ControlError> {
+        let batch = self.intake.take();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let findings = self.detector.push(&batch);
+        self.events.append(&batch);
+        let alarms = self.fusion.push(&findings);
+        let level = alarms.iter().map(|a| a.level).max();
+        let found = findings.iter().cloned().map(|finding| What::Found { finding });
+        let alarmed = alarms.into_iter().map(|alarm| What::Alarmed { alarm });
+        let facts: Vec<What> = found.chain(alarmed).collect();
+        self.findings.extend(findings);
+        if !facts.is_empty() {
+            self.record("detect", facts)?;
+        }
+        if level >= Some(AlarmLevel::Warning) && self.situation.phase == Phase::Watching {
+            self.enter(Phase::Alarm, "an alarm needs a decision")?;
+        }
+        self.critical |= level == Some(AlarmLevel::Critical);
+        Ok(())
+    }
+
+    /// Waits until enough different people approved the plan; telemetry is taken in meanwhile.
+    pub(crate) async fn approvals(&mut self, plan: &leckwehr_incident::PlanRecord) -> Result<Warranted, ControlError> {
+        self.record("control-room", vec![What::PlanProposed { plan: plan.clone() }])?;
+        self.say(Output::Approve { plan: plan.clone() });
+        let mut approvals = Vec::new();
+        let mut names = BTreeSet::new();
+        while names.len() < self.config.approvals_min {
+            match self.inputs.recv().await.ok_or(ControlError::Deserted)? {
+                Input::Approved { hash, approval } if hash == plan.hash => {
+                    names.insert(approval.approver.clone());
+                    let (approver, signature) = (approval.approver.clone(), approval.signature.clone());
+                    self.record(
+                        &approver,
+                        vec![What::PlanApproved {
+                            hash,
+                            approver: approver.clone(),
+                            signature,
+                        }],
+                    )?;
+                    approvals.push(approval);
+                }
+                other => {
+                    self.take(other);
+                    self.look()?;
+                }
+            }
+        }
+        Ok(Warranted {
+            plan: plan.clone(),
+            approvals,
+        })
+    }
+
+    /// Waits until every record that agents have written so far has arrived, and reads the guards' counters.
+    pub(crate) async fn settle(&mut self) -> Result<(), ControlError> {
+        let executors: Vec<String> = self.config.executors.keys().cloned().collect();
+        let questions = executors
+            .iter()
+            .map(|e| question(e, "features", serde_json::json!([])))
+            .collect();
+        let answers = self.run_errands(questions, None).await;
+        let mut awaited = Vec::new();
+        for (executor, answer) in executors.iter().zip(answers) {
+            let Ok(reply) = answer else { continue };
+            if let Some(sequence) = reply.results.get("sequence").and_then(serde_json::Value::as_u64) {
+                awaited.push((format!("sensor-{}", executor.trim_start_matches("agent:")), sequence));
+            }
+            self.take_egress(executor, &reply.results);
+        }
+        self.take_waiting()?;
+        while awaited
+            .iter()
+            .any(|(sensor, sequence)| self.last_sequence(sensor) < *sequence)
+        {
+            self.wait().await?;
+        }
+        Ok(())
+    }
+
+    fn last_sequence(&self, sensor: &str) -> u64 {
+        self.intake
+            .accounts()
+            .get(sensor)
+            .and_then(SensorAccount::last_sequence)
+            .unwrap_or_default()
+    }
+
+    /// Writes a guard's egress counters into the telemetry, as its own sensor would.
+    fn take_egress(&mut self, guard: &str, results: &serde_json::Value) {
+        let Some(egress) = results.get("egress").and_then(serde_json::Value::as_object) else {
+            return;
+        };
+        let at = self.wires.now();
+        for (address, counter) in egress {
+            let line = serde_json::json!({
+                "@timestamp": at.to_string(), "agent": {"id": format!("poll-{guard}")}, "host": {"name": guard},
+                "event": {"category": ["network"], "dataset": "guard.egress", "action": "counter"},
+                "observer": {"name": guard}, "destination": {"ip": address}, "source": {"bytes": counter.get("bytes")},
+            });
+            self.intake.push_line("poll", line.to_string().as_bytes());
+        }
+    }
+
+    /// Computes the impact as it shows now.
+    pub(crate) fn impact(&self) -> Impact {
+        assess(&self.events, &self.findings, &self.config.estate, &self.trace_config())
+    }
+
+    pub(crate) fn trace_config(&self) -> TraceConfig {
+        TraceConfig::new(self.intake.accounts().values().cloned().collect())
+    }
+
+    fn close(mut self) -> Result<(), ControlError> {
+        let accounts: Vec<What> = self.intake.accounts().values().map(SensorAccount::to_fact).collect();
+        self.record("telemetry", accounts)?;
+        let export = self.config.folder.join("ledger-export");
+        self.ledger.export(&export)?;
+        let entries = self.ledger.size();
+        self.ledger.close()?;
+        let _ = self.outputs.send(Output::Closed { entries });
+        Ok(())
+    }
+
+    /// Returns the ledger's size and the hash line of its checkpoint.
+    pub(crate) fn ledger_line(&self) -> (u64, String) {
+        let hash = self.ledger.checkpoint().lines().nth(2).unwrap_or_default().to_owned();
+        (self.ledger.size(), hash)
+    }
+}

@@ -1,0 +1,245 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
+
+use leckwehr_contain::{CutOption, options, service_level, takedown_plan};
+use leckwehr_guard::{Action, Order};
+use leckwehr_incident::{Phase, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome, What};
+use leckwehr_trace::claims;
+
+use crate::config::{Output, Wires};
+use crate::errand::{Errand, Warranted, probe};
+use crate::error::ControlError;
+use crate::room::Room;
+
+/// Plans that one takedown may need: after each cut the analysis looks again.
+const WAVES_MAX: u64 = 6;
+/// A cut undoes itself after this time unless the control room still stands behind it, in milliseconds.
+const LEASE_MS: u64 = 24 * 3_600_000;
+/// Port that every host answers on: the logon service.
+pub(crate) const LOGON_PORT: u16 = 22;
+
+impl<W: Wires> Room<W> {
+    /// Plans, gets approved, cuts and proves the cut, again until nothing is left to cut. False if there was nothing at all.
+    pub(crate) async fn contain(&mut self) -> Result<bool, ControlError> {
+        for wave in 1..=WAVES_MAX {
+            let impact = self.impact();
+            let policy = self.config.policy.clone();
+            let choices = options(&impact, &self.config.estate, &policy);
+            let Some(choice) = choices.into_iter().find(|o| o.scale == policy.scale) else {
+                return Ok(false);
+            };
+            let generation = self.situation.plans.len() as u64 + 1;
+            let cut = self.cut_already();
+            let plan = match takedown_plan(&choice, &impact, &self.config.estate, &policy, generation, &cut) {
+                Ok(plan) => plan,
+                Err(_) if wave == 1 => return Ok(false),
+                Err(_) => break,
+            };
+            if self.situation.phase == Phase::Watching {
+                self.enter(Phase::Alarm, "an alarm needs a decision")?;
+            }
+            if self.situation.phase != Phase::Declared {
+                self.enter(Phase::Declared, "a critical alarm; a takedown is proposed")?;
+            }
+            let by_hand = choice.by_hand.iter().map(|id| What::NotBuilt {
+                room: "contain".into(),
+                what: format!("{id} has no guard: cut it by hand"),
+            });
+            self.record("contain", by_hand.collect())?;
+            let warrant = self.approvals(&plan).await?;
+            self.execute_cut(&warrant, &choice).await?;
+            self.prove(&plan).await?;
+            self.settle().await?;
+        }
+        self.enter(Phase::Contained, "every planned cut is verified from both sides")?;
+        self.publish().await?;
+        self.settle().await?;
+        let impact = self.impact();
+        let said = claims(&impact, &self.config.estate, &self.trace_config());
+        let facts = std::iter::once(What::Assessed { impact }).chain(said.into_iter().map(|claim| What::Claimed { claim }));
+        self.record("trace", facts.collect())?;
+        self.enter(Phase::Assessed, "the impact analysis stands, with what it cannot know")?;
+        self.publish().await?;
+        Ok(true)
+    }
+
+    pub(crate) fn cut_already(&self) -> BTreeSet<String> {
+        let isolated = self
+            .situation
+            .hosts
+            .iter()
+            .filter(|(_, h)| h.isolated)
+            .map(|(id, _)| id.clone());
+        isolated.chain(self.situation.connections_cut.iter().cloned()).collect()
+    }
+
+    /// Connections first, then hosts: each group in one go at all guards.
+    async fn execute_cut(&mut self, warrant: &Warranted, choice: &CutOption) -> Result<(), ControlError> {
+        for action in ["cut-connection", "isolate-host"] {
+            let steps: Vec<PlanStep> = warrant.plan.steps.iter().filter(|s| s.action == action).cloned().collect();
+            let outcomes = self.execute_steps(warrant, &steps, |step| {
+                Order::new(Action::Deny, "x-leckwehr:compartment", step.target.clone()).with("x-leckwehr:lease_ms", LEASE_MS)
+            });
+            for (step, done) in steps.iter().zip(outcomes.await?) {
+                if done && action == "isolate-host" {
+                    self.record(
+                        &step.executor,
+                        vec![What::HostIsolated {
+                            system: step.target.clone(),
+                            isolated: true,
+                        }],
+                    )?;
+                } else if done {
+                    self.record(
+                        &step.executor,
+                        vec![What::ConnectionCut {
+                            connection: step.target.clone(),
+                            cut: true,
+                        }],
+                    )?;
+                }
+            }
+        }
+        let reason = format!("takedown, {} scale", serde_word(&choice.scale));
+        self.record_levels(&reason)
+    }
+
+    /// Intent for all, orders side by side, outcome for all. Returns which steps were done.
+    pub(crate) async fn execute_steps(
+        &mut self,
+        warrant: &Warranted,
+        steps: &[PlanStep],
+        order: impl Fn(&PlanStep) -> Order,
+    ) -> Result<Vec<bool>, ControlError> {
+        let plan = &warrant.plan.hash;
+        let intents = steps.iter().map(|s| What::StepIntended {
+            plan: plan.clone(),
+            step: s.number,
+        });
+        self.record("control-room", intents.collect())?;
+        let errands = steps.iter().map(|s| Errand {
+            executor: s.executor.clone(),
+            order: order(s),
+            step: Some(s.number),
+        });
+        let answers = self.run_errands(errands.collect(), Some(warrant)).await;
+        let mut done = Vec::new();
+        let mut facts = Vec::new();
+        for (step, answer) in steps.iter().zip(answers) {
+            done.push(answer.is_ok());
+            let outcome = match answer {
+                Ok(_) => StepOutcome::Verified {
+                    evidence: format!("{} reports it done and its state shows it", step.executor),
+                },
+                Err(outcome) => outcome,
+            };
+            self.say(Output::Step {
+                text: format!("{} {}", step.action, step.target),
+            });
+            facts.push(What::StepEnded {
+                plan: plan.clone(),
+                step: step.number,
+                outcome,
+            });
+        }
+        self.record("control-room", facts)?;
+        Ok(done)
+    }
+
+    /// Records the level of every service as it follows from what is off the grid now.
+    pub(crate) fn record_levels(&mut self, reason: &str) -> Result<(), ControlError> {
+        let estate = &self.config.estate;
+        let down: BTreeSet<String> = self
+            .cut_already()
+            .into_iter()
+            .filter(|id| estate.systems.contains_key(id))
+            .collect();
+        let services_down = estate.services_down(&down);
+        let mut changes = Vec::new();
+        for id in estate.services.keys() {
+            let mut level = service_level(estate, id, &down, &services_down);
+            let before = self.situation.services.get(id).map(|s| s.level);
+            if level == ServiceLevel::Full && before.is_some_and(|b| b < ServiceLevel::Full) {
+                level = ServiceLevel::Provisional;
+            }
+            if before != Some(level) {
+                changes.push(What::ServiceChanged {
+                    service: id.clone(),
+                    level,
+                    reason: reason.to_owned(),
+                });
+            }
+        }
+        self.record("estate", changes)
+    }
+
+    /// Probes from both sides of every cut, and once between two hosts that must reach each other: a probe that cannot fail
+    /// proves nothing.
+    async fn prove(&mut self, plan: &PlanRecord) -> Result<(), ControlError> {
+        let addresses: BTreeMap<String, SocketAddrV4> = self
+            .config
+            .estate
+            .systems
+            .iter()
+            .filter_map(|(id, s)| Some((id.clone(), SocketAddrV4::new(s.address?, LOGON_PORT))))
+            .collect();
+        let cut = self.cut_already();
+        let free: Vec<&String> = addresses
+            .keys()
+            .filter(|id| !cut.contains(*id) && self.config.executors.contains_key(&agent(id)))
+            .collect();
+        let mut wanted: Vec<(String, String, bool)> = Vec::new();
+        let isolated = plan.steps.iter().filter(|s| s.action == "isolate-host").map(|s| &s.target);
+        for (index, host) in isolated.enumerate() {
+            if let Some(peer) = free.get(index % free.len().max(1)) {
+                wanted.push((host.clone(), (*peer).clone(), false));
+                wanted.push(((*peer).clone(), host.clone(), false));
+            }
+        }
+        if let [a, .., b] = free.as_slice() {
+            wanted.push(((*a).clone(), (*b).clone(), true));
+        }
+        let errands = wanted
+            .iter()
+            .filter_map(|(from, to, _)| Some(probe(&agent(from), *addresses.get(to)?)));
+        let answers = self.run_errands(errands.collect(), None).await;
+        let facts = wanted
+            .into_iter()
+            .zip(answers)
+            .map(|((from, to, expected_reachable), answer)| match answer {
+                Ok(reply) => {
+                    let reachable = reply
+                        .results
+                        .get("reachable")
+                        .and_then(serde_json::Value::as_bool)
+                        .unwrap_or(true);
+                    What::Probed {
+                        probe: ProbeResult {
+                            from,
+                            to,
+                            expected_reachable,
+                            reachable,
+                        },
+                    }
+                }
+                Err(_) => What::NotBuilt {
+                    room: "contain".into(),
+                    what: format!("the probe from {from} to {to} got no answer"),
+                },
+            });
+        let facts = facts.collect();
+        self.record("probe", facts)
+    }
+}
+
+/// Executor name of a host's agent.
+pub fn agent(system: &str) -> String {
+    format!("agent:{system}")
+}
+
+fn serde_word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}

@@ -1,0 +1,163 @@
+use std::collections::BTreeSet;
+
+use leckwehr_estate::Estate;
+use leckwehr_incident::{Impact, OutsideRole, Tier};
+use serde::{Deserialize, Serialize};
+
+use crate::harm::{Harm, harm_of};
+
+/// How much is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scale {
+    /// The hosts where the attacker was or probably was, and the connections he used.
+    Surgical,
+    /// Their whole zones.
+    Compartment,
+    /// Their whole sites.
+    Site,
+    /// Every system behind a guard and every connection with a switch.
+    Everything,
+}
+
+/// The agreed rules of a takedown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakedownPolicy {
+    /// How much is cut unless people decide otherwise.
+    pub scale: Scale,
+    /// Most systems that one plan may isolate.
+    pub systems_max: usize,
+    /// Systems that are never cut without direct evidence on them: needed by vital services.
+    pub spare_vital: bool,
+}
+
+impl Default for TakedownPolicy {
+    fn default() -> Self {
+        Self {
+            scale: Scale::Surgical,
+            systems_max: 100,
+            spare_vital: true,
+        }
+    }
+}
+
+/// One way to cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CutOption {
+    /// How much.
+    pub scale: Scale,
+    /// Systems to isolate.
+    pub systems: BTreeSet<String>,
+    /// Connections to cut.
+    pub connections: BTreeSet<String>,
+    /// What it breaks.
+    pub harm: Harm,
+    /// Systems that the attacker may have reached and that stay connected.
+    pub residual: BTreeSet<String>,
+    /// Systems or connections that should be cut but have no guard: a person must.
+    pub by_hand: BTreeSet<String>,
+}
+
+/// Computes the four options, the smallest first. O(systems + connections) each, and the harm of each.
+pub fn options(impact: &Impact, estate: &Estate, policy: &TakedownPolicy) -> Vec<CutOption> {
+    [Scale::Surgical, Scale::Compartment, Scale::Site, Scale::Everything]
+        .into_iter()
+        .map(|scale| option(scale, impact, estate, policy))
+        .collect()
+}
+
+fn option(scale: Scale, impact: &Impact, estate: &Estate, policy: &TakedownPolicy) -> CutOption {
+    let of_tiers = |tiers: &[Tier]| -> BTreeSet<String> {
+        let hosts = impact
+            .hosts
+            .iter()
+            .filter(|h| tiers.contains(&h.tier) && estate.systems.contains_key(&h.system));
+        hosts.map(|h| h.system.clone()).collect()
+    };
+    let certain = of_tiers(&[Tier::Proven, Tier::Probable]);
+    let zone = |id: &String| estate.systems.get(id).map(|s| s.zone.as_str());
+    let site = |id: &String| estate.zones.get(zone(id)?)?.site.as_deref();
+    let zones: BTreeSet<_> = certain.iter().filter_map(zone).collect();
+    let sites: BTreeSet<_> = certain.iter().filter_map(site).collect();
+    let vital = if policy.spare_vital {
+        vital_systems(estate)
+    } else {
+        BTreeSet::new()
+    };
+    let wanted: BTreeSet<String> = estate
+        .systems
+        .keys()
+        .filter(|id| {
+            let in_scale = match scale {
+                Scale::Surgical => false,
+                Scale::Compartment => zone(id).is_some_and(|z| zones.contains(z)),
+                Scale::Site => site(id).is_some_and(|s| sites.contains(s)),
+                Scale::Everything => site(id).is_some(),
+            };
+            certain.contains(*id) || in_scale && !vital.contains(*id)
+        })
+        .cloned()
+        .collect();
+    let used = if scale == Scale::Everything {
+        estate.connections.keys().cloned().collect()
+    } else {
+        connections_used(impact, estate)
+    };
+    let guarded_connection = |id: &String| {
+        estate
+            .connections
+            .get(id)
+            .and_then(|c| c.switch.as_ref()?.guard.as_ref())
+            .is_some()
+    };
+    let (systems, systems_by_hand): (BTreeSet<_>, BTreeSet<_>) = wanted.into_iter().partition(|id| estate.guard_of(id).is_some());
+    let (connections, connections_by_hand): (BTreeSet<_>, BTreeSet<_>) = used.into_iter().partition(guarded_connection);
+    let mut reached = of_tiers(&[Tier::Proven, Tier::Probable, Tier::Possible]);
+    reached.retain(|id| !systems.contains(id));
+    CutOption {
+        scale,
+        harm: harm_of(estate, &systems, &connections),
+        residual: reached,
+        by_hand: systems_by_hand.into_iter().chain(connections_by_hand).collect(),
+        systems,
+        connections,
+    }
+}
+
+/// Systems that a vital service needs in every way it can run.
+fn vital_systems(estate: &Estate) -> BTreeSet<String> {
+    let vital = estate.services.iter().filter(|(_, s)| s.vital);
+    vital.flat_map(|(id, _)| estate.needs_of_service(id)).collect()
+}
+
+/// Connections over which the attacker came in or went out: those with an end in the zone, or of the party, of an outside
+/// address that he entered from or commanded from.
+fn connections_used(impact: &Impact, estate: &Estate) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for outside in impact.outside.iter().filter(|o| o.role != OutsideRole::Unknown) {
+        let zone = outside.address.parse().ok().and_then(|address| estate.zone_of(address));
+        let Some(zone) = zone.filter(|z| !estate.is_inside(z)) else {
+            continue;
+        };
+        let reached: BTreeSet<&str> = impact
+            .hops
+            .iter()
+            .filter(|h| h.from == outside.address)
+            .map(|h| h.to.as_str())
+            .collect();
+        for (id, connection) in &estate.connections {
+            let from_there = [&connection.from, &connection.to].into_iter().any(|end| end == zone);
+            let other_ends = [&connection.from, &connection.to];
+            let leads_to_him = other_ends.iter().any(|end| {
+                reached.contains(end.as_str())
+                    || reached
+                        .iter()
+                        .any(|r| estate.systems.get(*r).is_some_and(|s| s.zone == **end))
+            });
+            if from_there && (reached.is_empty() || leads_to_him) {
+                used.insert(id.clone());
+            }
+        }
+    }
+    used
+}
