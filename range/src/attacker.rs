@@ -120,7 +120,7 @@ impl Attacker {
         let owned = self.explore(&mut dice).await;
         let mut backups = Vec::new();
         let mut files = Vec::new();
-        for (host, chain) in &owned {
+        for (host, chain) in owned.iter().take_while(|_| !self.stopped()) {
             let Ok(mut session) = log_in_through(&self.net, chain).await else {
                 continue;
             };
@@ -176,7 +176,7 @@ impl Attacker {
             owned.insert(entry[1].host, entry.clone());
             queue.push_back(entry);
         }
-        while let Some(chain) = queue.pop_front() {
+        while let (Some(chain), false) = (queue.pop_front(), self.stopped()) {
             let Some(host) = chain.last().cloned() else { continue };
             let Ok(mut session) = log_in_through(&self.net, &chain).await else {
                 continue;
@@ -191,7 +191,7 @@ impl Attacker {
             dice.shuffle(&mut targets);
             for target in targets {
                 for (user, secret) in &known {
-                    if owned.contains_key(&target) || !tried.insert((target, user.clone(), secret.clone())) {
+                    if self.stopped() || owned.contains_key(&target) || !tried.insert((target, user.clone(), secret.clone())) {
                         continue;
                     }
                     let mut longer = chain.clone();

@@ -62,11 +62,11 @@ pub struct PracticeReport {
     pub accepted: Vec<String>,
 }
 
-/// Works on documents until the process ends. Every write that the file service confirmed is said aloud.
-pub async fn work_as_user(work: UserWork, net: Net, voice: Voice) {
+/// Works on documents until told to stop. Every write is said aloud, and whether the file service confirmed it.
+pub async fn work_as_user(work: UserWork, net: Net, voice: Voice, stop: watch::Receiver<bool>) {
     let mut dice = Dice::new(work.seed, &work.user);
     let mut revision = 0_u32;
-    loop {
+    while !*stop.borrow() {
         tokio::time::sleep(Duration::from_millis(USER_PAUSE_MS)).await;
         if dice.below(4) == 0 {
             let _ = get_page(&net, work.portal).await;
@@ -105,6 +105,7 @@ pub async fn work_as_user(work: UserWork, net: Net, voice: Voice) {
             });
         }
     }
+    voice.say(Say::Rested);
 }
 
 /// Logs on to every host that is administered, again and again; says when the first round is over.

@@ -27,7 +27,7 @@ use crate::shell::Accounts;
 use crate::stage::{Stage, StageError};
 use crate::world::{ORDER_PORT, Scenario, World, management, outsider};
 
-/// Longest a drill may take after it was built, in milliseconds: a chain that hangs is a failed drill.
+/// Longest a drill may take, in milliseconds: a chain that hangs is a failed drill.
 const DRILL_MS_MAX: u64 = 180_000;
 /// Longest wait until everything accepted was delivered, in milliseconds.
 const DRAIN_MS_MAX: u64 = 20_000;
@@ -234,6 +234,8 @@ struct Director {
     seconds: Seconds,
     phases: BTreeMap<String, Timestamp>,
     finished: bool,
+    rested: BTreeSet<String>,
+    deadline: Timestamp,
 }
 
 impl Director {
@@ -262,6 +264,8 @@ impl Director {
             seconds: Seconds::default(),
             phases: BTreeMap::new(),
             finished: false,
+            rested: BTreeSet::new(),
+            deadline: now().plus_ms(DRILL_MS_MAX as i64),
         })
     }
 
@@ -479,7 +483,7 @@ impl Director {
     async fn until_up(&mut self, stage: &mut Stage) -> Result<(), DrillError> {
         let mut waiting: BTreeSet<String> = stage.names();
         while !waiting.is_empty() {
-            let (name, say) = hear(stage, || format!("waiting for {} nodes to come up", waiting.len())).await?;
+            let (name, say) = hear(stage, self.deadline, || format!("waiting for {} nodes to come up", waiting.len())).await?;
             match say {
                 Say::Up => {
                     waiting.remove(&name);
@@ -496,7 +500,7 @@ impl Director {
         let mut waiting: BTreeSet<String> = self.users.keys().cloned().collect();
         let mut learned = false;
         while !learned || !waiting.is_empty() {
-            let (name, say) = hear(stage, || format!("learning; {} users have not written yet", waiting.len())).await?;
+            let (name, say) = hear(stage, self.deadline, || format!("learning; {} users have not written yet", waiting.len())).await?;
             match &say {
                 Say::Learned => learned = true,
                 Say::Wrote { confirmed: true, .. } => {
@@ -518,7 +522,7 @@ impl Director {
     async fn until_recovered(&mut self, stage: &mut Stage, news: &mpsc::UnboundedSender<News>) -> Result<(), DrillError> {
         while !self.phases.contains_key(Phase::Recovered.word()) {
             let at = || format!("phases so far: {:?}", self.phases.keys().collect::<Vec<_>>());
-            let (name, say) = hear(stage, at).await?;
+            let (name, say) = hear(stage, self.deadline, at).await?;
             if let Say::Control { output } = &say {
                 match output {
                     Output::Approve { plan } => {
@@ -578,8 +582,8 @@ impl Director {
     /// Ends the work, waits until everything accepted has arrived, and asks every node what it knows.
     async fn collect(&mut self, stage: &mut Stage) -> Result<(), DrillError> {
         stage.tell_all(&Tell::Stop, |_| true);
-        while self.truth.practices.len() < 2 || self.truth.diary.is_empty() {
-            let (name, say) = hear(stage, || "waiting for practices and attacker to stop".into()).await?;
+        while self.truth.practices.len() < 2 || self.truth.diary.is_empty() || self.rested.len() < self.users.len() {
+            let (name, say) = hear(stage, self.deadline, || "waiting for people and attacker to stop".into()).await?;
             self.note(&name, say);
         }
         let accepted: BTreeSet<&String> = self.truth.practices.iter().flat_map(|p| &p.accepted).collect();
@@ -589,7 +593,7 @@ impl Director {
         let mut arrived = 0;
         while let (Some(core), true) = (&core, arrived < accepted && now() < deadline) {
             stage.tell(core, Tell::Report);
-            let (name, say) = hear(stage, || format!("{arrived} of {accepted} messages delivered")).await?;
+            let (name, say) = hear(stage, self.deadline, || format!("{arrived} of {accepted} messages delivered")).await?;
             match say {
                 Say::Core { records } => {
                     arrived = records;
@@ -602,7 +606,7 @@ impl Director {
         stage.tell("control", Tell::Control { input: Input::Finish });
         let guards = stage.guards().len();
         while !self.finished || self.truth.guards.len() < guards || self.truth.copies.is_empty() {
-            let (name, say) = hear(stage, || "waiting for the last reports".into()).await?;
+            let (name, say) = hear(stage, self.deadline, || "waiting for the last reports".into()).await?;
             if let (Say::Failed { error }, "control") = (&say, name.as_str()) {
                 return Err(DrillError::Node {
                     node: name,
@@ -634,6 +638,7 @@ impl Director {
                 }
                 right.insert(digest);
             }
+            Say::Rested => drop(self.rested.insert(name.to_owned())),
             Say::Practice { report } => self.truth.practices.push(report),
             Say::Diary { entries } => self.truth.diary = entries,
             Say::Dropped { bytes } => self.truth.dropped_bytes = bytes,
@@ -673,8 +678,9 @@ impl Director {
 }
 
 /// Waits for the next word of any node.
-async fn hear(stage: &mut Stage, at: impl Fn() -> String) -> Result<(String, Say), DrillError> {
-    match timeout(Duration::from_millis(DRILL_MS_MAX), stage.hear()).await {
+async fn hear(stage: &mut Stage, deadline: Timestamp, at: impl Fn() -> String) -> Result<(String, Say), DrillError> {
+    let left_ms = (deadline.0 - now().0).max(0) as u64 / 1_000_000;
+    match timeout(Duration::from_millis(left_ms), stage.hear()).await {
         Ok(Some(heard)) => Ok(heard),
         _ => Err(DrillError::Stuck { at: at() }),
     }

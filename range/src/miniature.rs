@@ -137,7 +137,10 @@ fn reduce(estate: &Estate, kept: &BTreeSet<String>) -> Estate {
     }
     let ends = |id: &String| kept.contains(id) || estate.zones.contains_key(id) || estate.parties.contains_key(id);
     small.connections.retain(|_, c| ends(&c.from) && ends(&c.to));
-    small.backup_sets.retain(|_, b| kept.contains(&b.stored_on));
+    let server = small.systems.iter().find(|(_, s)| s.kind == SystemKind::BackupServer).map(|(id, _)| id.clone());
+    for set in small.backup_sets.values_mut().filter(|b| !kept.contains(&b.stored_on)) {
+        set.stored_on = server.clone().unwrap_or_default();
+    }
     for system in small.systems.values_mut() {
         system.backup = system.backup.take().filter(|b| small.backup_sets.contains_key(b));
     }

@@ -172,6 +172,8 @@ pub enum Say {
         /// Did the file service confirm it?
         confirmed: bool,
     },
+    /// The user finished what he was at and stopped.
+    Rested,
     /// From the control room.
     Control {
         /// Output.
@@ -402,11 +404,12 @@ async fn run_host(
     take_orders(&net, orders, HostAgent { host: Arc::clone(&host) })?;
     voice.say(Say::Up);
     let (secrets, watched) = watch::channel(Accounts::new());
+    let (stop, stopping) = watch::channel(false);
     while let Some(tell) = tells.recv().await {
         match tell {
             Tell::Begin => {
                 if let Some(work) = user.clone() {
-                    tokio::spawn(work_as_user(work, net.clone(), voice.clone()));
+                    tokio::spawn(work_as_user(work, net.clone(), voice.clone(), stopping.clone()));
                 }
                 if !daily.is_empty() {
                     tokio::spawn(work_as_administrator(
@@ -424,7 +427,8 @@ async fn run_host(
                 let records = *host.core_records.lock().unwrap_or_else(PoisonError::into_inner);
                 voice.say(Say::Core { records });
             }
-            Tell::Stop | Tell::Control { .. } => {}
+            Tell::Stop => drop(stop.send_replace(true)),
+            Tell::Control { .. } => {}
         }
     }
     Ok(())
