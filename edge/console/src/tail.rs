@@ -48,6 +48,8 @@ pub(crate) fn words(what: &What) -> String {
             mirrors,
             ..
         } => format!("site {seq} published, {mirrors_ok} of {mirrors} mirrors read back"),
+        What::DecisionOpen { room, what } => format!("{room}: {what} (to be decided)"),
+        What::NotKnown { room, what } => format!("{room}: {what} (not known)"),
         What::NotBuilt { room, what } => format!("{room}: {what} (not built yet)"),
     }
 }

@@ -237,7 +237,8 @@ impl<'a> Pages<'a> {
             claims: self.claims.iter().map(|view| self.claim_row(view, l)).collect(),
             unknowns: self.situation.impact.unknowns.len()
                 + self.situation.impact.exits_unobserved.len()
-                + self.situation.unknown.len(),
+                + self.situation.unknown.len()
+                + self.situation.open_decisions.len(),
             next_review: self.next_review().map(|at| moment(at, l)),
         }
     }

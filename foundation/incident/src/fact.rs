@@ -152,6 +152,20 @@ pub enum What {
         /// Mirrors tried.
         mirrors: u32,
     },
+    /// People must decide or do something that no plan does for them.
+    DecisionOpen {
+        /// Room that asks.
+        room: String,
+        /// What is to be decided or done.
+        what: String,
+    },
+    /// Something that could not be found out; counted as unknown.
+    NotKnown {
+        /// Room that asked.
+        room: String,
+        /// What, and why not.
+        what: String,
+    },
     /// Something this build cannot do; counted as unknown.
     NotBuilt {
         /// Room.

@@ -47,6 +47,8 @@ pub struct Situation {
     pub site: SiteView,
     /// What cannot be known or done: `room: what`.
     pub unknown: Vec<String>,
+    /// What people must decide or do: `room: what`.
+    pub open_decisions: Vec<String>,
 }
 
 /// An alarm and what became of it.
@@ -282,6 +284,8 @@ impl Situation {
                     mirrors: *mirrors,
                 };
             }
+            What::DecisionOpen { room, what } => push_new(&mut self.open_decisions, format!("{room}: {what}")),
+            What::NotKnown { room, what } => self.add_unknown(format!("{room}: {what}")),
             What::NotBuilt { room, what } => self.add_unknown(format!("{room}: {what} (not built yet)")),
         }
         self.facts += 1;
@@ -336,8 +340,12 @@ impl Situation {
     }
 
     fn add_unknown(&mut self, text: String) {
-        if !self.unknown.contains(&text) {
-            self.unknown.push(text);
-        }
+        push_new(&mut self.unknown, text);
+    }
+}
+
+fn push_new(list: &mut Vec<String>, text: String) {
+    if !list.contains(&text) {
+        list.push(text);
     }
 }

@@ -113,9 +113,19 @@ fn the_screen_shows_what_the_ledger_says_and_follows_it() {
                 reason: "cut verified".to_owned(),
             },
         );
-        ledger.append(&bytes(&[more])).unwrap();
+        let open = What::DecisionOpen {
+            room: "contain".to_owned(),
+            what: "pump-1 has no guard: cut it by hand".to_owned(),
+        };
+        let open = Fact::new(Timestamp(6_000_000_000), "test", open);
+        ledger.append(&bytes(&[more, open])).unwrap();
         assert!(body(&ask(address, "/?lang=de&refresh=off", address)).contains("eingedämmt"));
-        assert_eq!(body(&ask(address, "/healthz", address)), "ok, 6 entries\n");
+        let english = ask(address, "/?lang=en&refresh=off", address);
+        assert!(
+            body(&english).contains("to be decided: contain: pump-1 has no guard"),
+            "{english}"
+        );
+        assert_eq!(body(&ask(address, "/healthz", address)), "ok, 7 entries\n");
     });
 }
 

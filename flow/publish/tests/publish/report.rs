@@ -1,4 +1,4 @@
-use leckwehr_incident::Situation;
+use leckwehr_incident::{Fact, Situation, What};
 use leckwehr_publish::report::{NetworkMode, ReportInput, ScoreRow, TruthEvent, Verdict, render};
 use leckwehr_publish::{Language, duties};
 
@@ -135,4 +135,33 @@ fn duties_run_from_the_declaration_and_reach_every_insurer() {
         })
         .collect();
     insta::assert_snapshot!(words.join("\n"));
+}
+
+#[test]
+fn open_decisions_stand_with_the_unknowns() {
+    let estate = estate(24);
+    let mut situation = situation(&estate);
+    let open = What::DecisionOpen {
+        room: "contain".to_owned(),
+        what: "pump-1 has no guard: cut it by hand".to_owned(),
+    };
+    situation.apply(&Fact::new(time(890), "test", open)).unwrap();
+    let page = render(&ReportInput {
+        title: "Drill".to_owned(),
+        source: "test".to_owned(),
+        mode: NetworkMode::Real,
+        situation: &situation,
+        estate: &estate,
+        score: Vec::new(),
+        truth: Vec::new(),
+        published: Vec::new(),
+        ledger_size: 1,
+        checkpoint: String::new(),
+        generated_at: time(900),
+        language: Language::En,
+    });
+    assert!(
+        page.unwrap()
+            .contains("<li>to be decided: contain: pump-1 has no guard: cut it by hand</li>")
+    );
 }

@@ -1,0 +1,308 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use leckwehr_incident::{
+    Alarm, AlarmLevel, Claim, ClaimTopic, Confidence, Coverage, CredentialAssessment, Fact, Finding, Hop, HostAssessment, Impact,
+    OutsideEndpoint, OutsideRole, Phase, PlanKind, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome, Tier, Timestamp,
+    What,
+};
+
+/// Every fact that a ledger can hold, fully filled in, so that no field can be renamed unseen.
+pub fn one_of_each() -> Vec<What> {
+    let text = |text: &str| text.to_owned();
+    let outcomes = [
+        StepOutcome::Verified { evidence: text("seen") },
+        StepOutcome::NotApplied { reason: text("refused") },
+        StepOutcome::Doubtful { reason: text("broke") },
+    ];
+    let topics = [
+        ClaimTopic::BytesOut { bytes: 7 },
+        ClaimTopic::Compromised {
+            hosts: vec![text("fs-1")],
+        },
+        ClaimTopic::NotReached {
+            scope: text("ePA"),
+            hosts: vec![text("epa-1")],
+        },
+        ClaimTopic::CutHolds {
+            hosts: vec![text("fs-1")],
+        },
+        ClaimTopic::ServiceRestored { service: text("eau") },
+        ClaimTopic::MessagesKept { accepted: 9 },
+    ];
+    let levels = [AlarmLevel::Notice, AlarmLevel::Warning, AlarmLevel::Critical];
+    let services = [
+        ServiceLevel::Off,
+        ServiceLevel::Rebuilding,
+        ServiceLevel::CleanRoom,
+        ServiceLevel::Limited,
+        ServiceLevel::Provisional,
+        ServiceLevel::Full,
+    ];
+    let mut all = vec![
+        What::WatchStarted {
+            estate: text("Essen"),
+            services: vec![text("eau")],
+        },
+        What::Found { finding: finding() },
+        What::AlarmClosed {
+            alarm: text("alarm-1"),
+            as_what: text("closed as a drill"),
+        },
+        What::SourceAccount {
+            source: text("sensor-fs-1"),
+            records: 10,
+            missing: 2,
+            damaged: 1,
+        },
+        What::PlanProposed {
+            plan: plan(PlanKind::Takedown),
+        },
+        What::PlanProposed {
+            plan: plan(PlanKind::Restore),
+        },
+        What::PlanApproved {
+            hash: text("ab"),
+            approver: text("anna"),
+            signature: text("cd"),
+        },
+        What::StepIntended {
+            plan: text("ab"),
+            step: 1,
+        },
+        What::Probed {
+            probe: ProbeResult {
+                from: text("a"),
+                to: text("b"),
+                expected_reachable: false,
+                reachable: true,
+            },
+        },
+        What::HostIsolated {
+            system: text("fs-1"),
+            isolated: true,
+        },
+        What::ConnectionCut {
+            connection: text("vendor"),
+            cut: true,
+        },
+        What::Assessed { impact: impact() },
+        What::FilesRestored {
+            system: text("fs-1"),
+            restored: 3,
+            lost: 1,
+        },
+        What::SitePublished {
+            seq: 1,
+            manifest: text("ef"),
+            mirrors_ok: 1,
+            mirrors: 2,
+        },
+        What::DecisionOpen {
+            room: text("contain"),
+            what: text("pump-1 has no guard: cut it by hand"),
+        },
+        What::NotKnown {
+            room: text("probe"),
+            what: text("no answer from fs-2"),
+        },
+        What::NotBuilt {
+            room: text("restore"),
+            what: text("forecast"),
+        },
+    ];
+    all.extend(levels.map(|level| What::Alarmed {
+        alarm: alarm(level, 12.5),
+    }));
+    all.extend(Phase::ALL.map(|phase| What::PhaseEntered {
+        phase,
+        reason: text("why"),
+    }));
+    all.extend(outcomes.map(|outcome| What::StepEnded {
+        plan: text("ab"),
+        step: 1,
+        outcome,
+    }));
+    all.extend(topics.map(|topic| What::Claimed { claim: claim(topic) }));
+    all.extend(services.map(|level| What::ServiceChanged {
+        service: text("eau"),
+        level,
+        reason: text("why"),
+    }));
+    all
+}
+
+pub fn finding() -> Finding {
+    Finding {
+        at: Timestamp(1),
+        rule: "detector:backup-destruction".into(),
+        title: "Backups deleted".into(),
+        author: "Leckwehr".into(),
+        techniques: vec!["T1490".into()],
+        host: "backup-1".into(),
+        account: Some("svc".into()),
+        origin: None,
+        weight: 90,
+        evidence: vec!["sensor-backup-1#4".into()],
+        detail: "4 of 4 snapshots".into(),
+    }
+}
+
+pub fn alarm(level: AlarmLevel, risk: f64) -> Alarm {
+    Alarm {
+        id: "alarm-1".into(),
+        at: Timestamp(-1),
+        entity: "host:backup-1".into(),
+        level,
+        risk,
+        reasons: vec!["Backups deleted (4)".into()],
+    }
+}
+
+pub fn plan(kind: PlanKind) -> PlanRecord {
+    let step = PlanStep {
+        number: 1,
+        executor: "guard-a".into(),
+        action: "isolate-host".into(),
+        target: "fs-1".into(),
+        reason: "the attacker acted here".into(),
+        planned_ms: 50,
+    };
+    PlanRecord {
+        kind,
+        generation: 1,
+        hash: String::new(),
+        summary: "Cut".into(),
+        harm_eur_per_hour: 5,
+        steps: vec![step],
+    }
+    .sealed()
+}
+
+pub fn claim(topic: ClaimTopic) -> Claim {
+    Claim {
+        id: "claim-1".into(),
+        topic,
+        text: BTreeMap::from([("de".to_owned(), "Satz".to_owned()), ("en".to_owned(), "Sentence".to_owned())]),
+        confidence: Confidence::Likely,
+        evidence: vec!["sensor-a#1".into()],
+        coverage: "all exits".into(),
+        not_seen: "memory".into(),
+        review_by: Timestamp(9),
+    }
+}
+
+pub fn impact() -> Impact {
+    let tiers = [Tier::Proven, Tier::Probable, Tier::Possible, Tier::Excluded, Tier::Unknown];
+    let roles = [
+        OutsideRole::Command,
+        OutsideRole::Exfiltration,
+        OutsideRole::CommandAndExfiltration,
+        OutsideRole::Entry,
+        OutsideRole::Unknown,
+    ];
+    let host = |tier| HostAssessment {
+        system: format!("{tier:?}"),
+        tier,
+        since: Some(Timestamp(2)),
+        via: None,
+        reasons: vec!["why".into()],
+    };
+    let outside = |role| OutsideEndpoint {
+        address: "198.51.100.7".into(),
+        role,
+        tier: Tier::Probable,
+        bytes_out_max: 11,
+        seen: Some((Timestamp(1), Timestamp(2))),
+        evidence: vec!["flow".into()],
+    };
+    Impact {
+        window: Some((Timestamp(0), Timestamp(3))),
+        hosts: tiers.map(host).into(),
+        credentials: vec![CredentialAssessment {
+            account: "svc".into(),
+            tier: Tier::Proven,
+            used_on: vec!["fs-1".into()],
+        }],
+        hops: vec![Hop {
+            from: "198.51.100.7".into(),
+            to: "fs-1".into(),
+            at: Timestamp(2),
+            account: None,
+            tier: Tier::Proven,
+            means: "remote logon".into(),
+            evidence: vec!["logon".into()],
+        }],
+        outside: roles.map(outside).into(),
+        bytes_out_max: 11,
+        exits_unobserved: vec!["the phone line".into()],
+        coverage: vec![Coverage {
+            asset: "fs-1".into(),
+            class: "logon".into(),
+            seen: 0.75,
+            missing: "1 of 4".into(),
+        }],
+        unknowns: vec!["what was read".into()],
+    }
+}
+
+/// The tag of a fact; a new variant does not compile until it stands here, in [`one_of_each`] and in the snapshot.
+fn tag(what: &What) -> &'static str {
+    match what {
+        What::WatchStarted { .. } => "watch-started",
+        What::Found { .. } => "found",
+        What::Alarmed { .. } => "alarmed",
+        What::AlarmClosed { .. } => "alarm-closed",
+        What::SourceAccount { .. } => "source-account",
+        What::PhaseEntered { .. } => "phase-entered",
+        What::PlanProposed { .. } => "plan-proposed",
+        What::PlanApproved { .. } => "plan-approved",
+        What::StepIntended { .. } => "step-intended",
+        What::StepEnded { .. } => "step-ended",
+        What::Probed { .. } => "probed",
+        What::HostIsolated { .. } => "host-isolated",
+        What::ConnectionCut { .. } => "connection-cut",
+        What::Assessed { .. } => "assessed",
+        What::Claimed { .. } => "claimed",
+        What::ServiceChanged { .. } => "service-changed",
+        What::FilesRestored { .. } => "files-restored",
+        What::SitePublished { .. } => "site-published",
+        What::DecisionOpen { .. } => "decision-open",
+        What::NotKnown { .. } => "not-known",
+        What::NotBuilt { .. } => "not-built",
+    }
+}
+
+/// Number of variants of [`What`], which is the number of arms of [`tag`].
+const VARIANTS: usize = 21;
+
+#[test]
+fn the_vocabulary_does_not_change_silently() {
+    let facts: Vec<Fact> = one_of_each()
+        .into_iter()
+        .map(|what| Fact::new(Timestamp(1_700_000_000), "test", what))
+        .collect();
+    let tags: BTreeSet<&str> = facts.iter().map(|fact| tag(&fact.what)).collect();
+    assert_eq!(tags.len(), VARIANTS, "{tags:?}");
+    let mut lines = String::new();
+    for fact in &facts {
+        let bytes = fact.to_bytes();
+        assert_eq!(&Fact::from_bytes(0, &bytes).unwrap(), fact);
+        let line = String::from_utf8(bytes).unwrap();
+        assert!(line.contains(&format!("\"fact\":\"{}\"", tag(&fact.what))), "{line}");
+        lines.push_str(&line);
+        lines.push('\n');
+    }
+    insta::assert_snapshot!(lines);
+}
+
+/// What older ledgers hold stays readable: the snapshot's own lines are read, not the ones just written.
+#[test]
+fn the_recorded_lines_are_still_readable() {
+    let snapshot = include_str!("snapshots/incident__vocabulary__the_vocabulary_does_not_change_silently.snap");
+    let lines: Vec<&str> = snapshot.lines().filter(|line| line.starts_with("{\"v\"")).collect();
+    assert!(lines.len() >= VARIANTS);
+    for (index, line) in lines.iter().enumerate() {
+        let fact = Fact::from_bytes(index as u64, line.as_bytes()).unwrap();
+        assert_eq!(fact.to_bytes(), line.as_bytes());
+    }
+}
