@@ -51,6 +51,8 @@ pub struct DrillConfig {
     pub scenario: Scenario,
     /// Folder for everything that is written.
     pub folder: PathBuf,
+    /// How long each of the two people looks at a plan before signing it, in milliseconds. They look at the same time.
+    pub decide_ms: u64,
     /// Stop before the end, to look around.
     pub pause: bool,
 }
@@ -233,6 +235,7 @@ struct Director {
     truth: Truth,
     seconds: Seconds,
     phases: BTreeMap<String, Timestamp>,
+    decide_ms: u64,
     finished: bool,
     rested: BTreeSet<String>,
     deadline: Timestamp,
@@ -263,6 +266,7 @@ impl Director {
             },
             seconds: Seconds::default(),
             phases: BTreeMap::new(),
+            decide_ms: config.decide_ms,
             finished: false,
             rested: BTreeSet::new(),
             deadline: now().plus_ms(DRILL_MS_MAX as i64),
@@ -385,6 +389,7 @@ impl Director {
             address: own.host,
             management: Ipv4Addr::UNSPECIFIED,
             control: None,
+            blind: true,
             folder: self.folder.join("outside/vendor"),
             accounts: Accounts::from([(own.user.clone(), own.secret.clone())]),
             users: Accounts::new(),
@@ -483,7 +488,10 @@ impl Director {
     async fn until_up(&mut self, stage: &mut Stage) -> Result<(), DrillError> {
         let mut waiting: BTreeSet<String> = stage.names();
         while !waiting.is_empty() {
-            let (name, say) = hear(stage, self.deadline, || format!("waiting for {} nodes to come up", waiting.len())).await?;
+            let (name, say) = hear(stage, self.deadline, || {
+                format!("waiting for {} nodes to come up", waiting.len())
+            })
+            .await?;
             match say {
                 Say::Up => {
                     waiting.remove(&name);
@@ -500,7 +508,10 @@ impl Director {
         let mut waiting: BTreeSet<String> = self.users.keys().cloned().collect();
         let mut learned = false;
         while !learned || !waiting.is_empty() {
-            let (name, say) = hear(stage, self.deadline, || format!("learning; {} users have not written yet", waiting.len())).await?;
+            let (name, say) = hear(stage, self.deadline, || {
+                format!("learning; {} users have not written yet", waiting.len())
+            })
+            .await?;
             match &say {
                 Say::Learned => learned = true,
                 Say::Wrote { confirmed: true, .. } => {
@@ -533,7 +544,7 @@ impl Director {
                         );
                         let _ = news.send(News::Note { text });
                         for input in self.approve(plan) {
-                            stage.tell("control", Tell::Control { input });
+                            stage.tell_later("control", Tell::Control { input }, self.decide_ms);
                         }
                     }
                     Output::Phase { phase, .. } => drop(news.send(News::Stage {

@@ -27,6 +27,8 @@ pub struct HostRole {
     pub management: Ipv4Addr,
     /// Where the control room takes telemetry; absent on hosts that are not the provider's.
     pub control: Option<SocketAddrV4>,
+    /// Ships no records of commands and of files that were only read: nobody put such a sensor on it.
+    pub blind: bool,
     /// Own folder.
     pub folder: PathBuf,
     /// Who may log on.
@@ -93,7 +95,7 @@ impl Host {
     /// Starts a host: sensor, logon service and the service of its kind.
     pub async fn start(role: HostRole, net: Net) -> io::Result<Arc<Self>> {
         let host = Arc::new(Self {
-            sensor: Sensor::start(&role.system, net.clone(), role.control),
+            sensor: Sensor::start(&role.system, net.clone(), role.control, role.blind),
             files: Files::open(&role.folder)?,
             accounts: Mutex::new(role.accounts.clone()),
             rotations: watch::Sender::new(BTreeMap::new()),

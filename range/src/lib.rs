@@ -33,6 +33,7 @@ mod sensor;
 mod service;
 mod shell;
 mod stage;
+mod topology;
 mod wire;
 mod world;
 

@@ -137,7 +137,11 @@ fn reduce(estate: &Estate, kept: &BTreeSet<String>) -> Estate {
     }
     let ends = |id: &String| kept.contains(id) || estate.zones.contains_key(id) || estate.parties.contains_key(id);
     small.connections.retain(|_, c| ends(&c.from) && ends(&c.to));
-    let server = small.systems.iter().find(|(_, s)| s.kind == SystemKind::BackupServer).map(|(id, _)| id.clone());
+    let server = small
+        .systems
+        .iter()
+        .find(|(_, s)| s.kind == SystemKind::BackupServer)
+        .map(|(id, _)| id.clone());
     for set in small.backup_sets.values_mut().filter(|b| !kept.contains(&b.stored_on)) {
         set.stored_on = server.clone().unwrap_or_default();
     }

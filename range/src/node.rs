@@ -369,7 +369,7 @@ async fn run_guard(
             compartments: place.compartments,
         },
     )?;
-    let sensor = Sensor::start(name, net, Some(SocketAddrV4::new(CONTROL, TELEMETRY_PORT)));
+    let sensor = Sensor::start(name, net, Some(SocketAddrV4::new(CONTROL, TELEMETRY_PORT)), false);
     voice.say(Say::Up);
     let mut tick = tokio::time::interval(Duration::from_millis(METER_MS));
     let mut shipped: BTreeMap<Ipv4Addr, u64> = BTreeMap::new();

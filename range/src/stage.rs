@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use leckwehr_estate::SystemKind;
 use serde::{Deserialize, Serialize};
@@ -11,16 +11,12 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::cable::{self, Addressing, Cable, CableError, EDGE, GATEWAY};
+use crate::cable::{self, Addressing, CableError};
 use crate::fabric::Fabric;
 use crate::node::{self, Role, Say, Tell, Voice};
+use crate::topology::{CONTROL_NODE, addresses, addressing, cables};
 use crate::wire::Net;
-use crate::world::{CONTROL, World, management, outsider};
-
-/// Name of the control room's node.
-const CONTROL_NODE: &str = "control";
-/// Interface of every node towards the control room.
-const MANAGEMENT_INTERFACE: &str = "mgmt";
+use crate::world::World;
 
 /// The first line that a node process reads.
 #[derive(Clone, Serialize, Deserialize)]
@@ -114,6 +110,17 @@ impl Stage {
         }
     }
 
+    /// Tells a node something after a while: people need time to decide.
+    pub fn tell_later(&self, node: &str, tell: Tell, after_ms: u64) {
+        if let Some(node) = self.nodes.get(node) {
+            let tells = node.tells.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(after_ms)).await;
+                let _ = tells.send(tell);
+            });
+        }
+    }
+
     /// Tells all nodes that `which` picks by name.
     pub fn tell_all(&self, tell: &Tell, which: impl Fn(&str) -> bool) {
         for name in self.nodes.keys().filter(|n| which(n) && *n != CONTROL_NODE) {
@@ -167,7 +174,7 @@ impl Stage {
             let guard = world.estate.guard_of(&host.system).unwrap_or_default();
             fabric.plug(host.address, guard, &format!("h{index}"));
         }
-        for (index, outsider) in world.outsiders.iter().enumerate() {
+        for (index, outsider) in world.at_the_edge() {
             fabric.plug(outsider.address, &world.edge, &format!("x{index}"));
         }
         for (name, role) in roles {
@@ -290,135 +297,4 @@ async fn tell_process(mut stdin: ChildStdin, part: Part, mut told: mpsc::Unbound
             return;
         }
     }
-}
-
-/// Data and management address of a node.
-fn addresses(world: &World, name: &str) -> (Ipv4Addr, Ipv4Addr) {
-    if let Some(host) = world.host(name) {
-        return (host.address, host.management);
-    }
-    if let Some(index) = world.guards.keys().position(|g| g == name) {
-        return (Ipv4Addr::UNSPECIFIED, management(world.hosts.len() + index));
-    }
-    let outside = if name == CONTROL_NODE {
-        world.outsiders.get(outsider::CONTROL_LINE)
-    } else {
-        world.outsiders.iter().find(|o| o.name == name)
-    };
-    (outside.map_or(Ipv4Addr::UNSPECIFIED, |o| o.address), CONTROL)
-}
-
-/// Name of the link from the edge router to the router of a site.
-fn site_link(world: &World, guard: &str) -> String {
-    format!("s{}", world.guards.keys().position(|g| g == guard).unwrap_or_default())
-}
-
-/// The address that the router of a site answers to on its cable to the edge.
-fn uplink(world: &World, guard: &str) -> Ipv4Addr {
-    let number = world.guards.keys().position(|g| g == guard).unwrap_or_default();
-    Ipv4Addr::from(u32::from(EDGE) + 1 + number as u32)
-}
-
-/// All cables: every host to its router, every outsider to the edge, every router to the edge, and every host and router to
-/// the control room by a cable of its own, so that nobody meets anybody else on the management side.
-fn cables(world: &World, pids: &BTreeMap<String, u32>) -> Vec<Cable> {
-    let end = |node: &str, interface: &str| (pids.get(node).copied().unwrap_or_default(), interface.to_owned());
-    let mut cables = Vec::new();
-    for (index, host) in world.hosts.iter().enumerate() {
-        let guard = world.estate.guard_of(&host.system).unwrap_or_default();
-        cables.push(Cable {
-            near: end(guard, &format!("h{index}")),
-            far: end(&host.system, "eth0"),
-        });
-        cables.push(Cable {
-            near: end(CONTROL_NODE, &format!("m{index}")),
-            far: end(&host.system, MANAGEMENT_INTERFACE),
-        });
-    }
-    for (index, guard) in world.guards.keys().enumerate() {
-        let number = world.hosts.len() + index;
-        cables.push(Cable {
-            near: end(CONTROL_NODE, &format!("m{number}")),
-            far: end(guard, MANAGEMENT_INTERFACE),
-        });
-        if *guard != world.edge {
-            cables.push(Cable {
-                near: end(&world.edge, &site_link(world, guard)),
-                far: end(guard, "up0"),
-            });
-        }
-    }
-    for (index, outsider) in world.outsiders.iter().enumerate() {
-        let node = if index == outsider::CONTROL_LINE {
-            CONTROL_NODE
-        } else {
-            &outsider.name
-        };
-        cables.push(Cable {
-            near: end(&world.edge, &format!("x{index}")),
-            far: end(node, "eth0"),
-        });
-    }
-    cables
-}
-
-/// What a node sets up in its namespace.
-fn addressing(world: &World, name: &str) -> Addressing {
-    let (address, management_address) = addresses(world, name);
-    let lo = || "lo".to_owned();
-    let everywhere = (Ipv4Addr::UNSPECIFIED, 0, "eth0".to_owned(), Some(GATEWAY));
-    let to_control = (CONTROL, 32, MANAGEMENT_INTERFACE.to_owned(), None);
-    if name == CONTROL_NODE {
-        let mut routes = vec![everywhere];
-        for number in 0..world.hosts.len() + world.guards.len() {
-            routes.push((management(number), 32, format!("m{number}"), None));
-        }
-        return Addressing {
-            addresses: vec![(lo(), CONTROL), ("eth0".into(), address)],
-            routes,
-            forwards: false,
-        };
-    }
-    if world.guards.contains_key(name) {
-        let mut routes = vec![to_control];
-        if name != world.edge {
-            routes.push((Ipv4Addr::UNSPECIFIED, 0, "up0".into(), Some(EDGE)));
-        }
-        for (index, host) in world.hosts.iter().enumerate() {
-            let guard = world.estate.guard_of(&host.system).unwrap_or_default();
-            if guard == name {
-                routes.push((host.address, 32, format!("h{index}"), None));
-            } else if name == world.edge {
-                routes.push((host.address, 32, site_link(world, guard), Some(uplink(world, guard))));
-            }
-        }
-        if name == world.edge {
-            for (index, outsider) in world.outsiders.iter().enumerate() {
-                routes.push((outsider.address, 32, format!("x{index}"), None));
-            }
-        }
-        // Between routers each end has an address of its own: one that both have would look spoofed to either.
-        let mut addresses = vec![(lo(), GATEWAY), (MANAGEMENT_INTERFACE.into(), management_address)];
-        if name == world.edge {
-            let sites = world.guards.keys().filter(|g| **g != world.edge);
-            addresses.extend(sites.map(|guard| (site_link(world, guard), EDGE)));
-        } else {
-            addresses.push(("up0".into(), uplink(world, name)));
-        }
-        return Addressing {
-            addresses,
-            routes,
-            forwards: true,
-        };
-    }
-    let mut addressing = Addressing {
-        addresses: vec![("eth0".into(), address)],
-        routes: vec![everywhere],
-        forwards: false,
-    };
-    if world.host(name).is_some() {
-        addressing.addresses.push((MANAGEMENT_INTERFACE.into(), management_address));
-        addressing.routes.push(to_control);
-    }
-    addressing
 }

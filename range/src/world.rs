@@ -69,27 +69,20 @@ pub struct World {
     pub secrets: Accounts,
 }
 
-/// Roles of outsiders, in the order of [`World::outsiders`].
+/// Places of outsiders in [`World::outsiders`] that others ask for by name. Those before [`outsider::MIRROR_A`] are behind the
+/// guard at the edge.
 pub mod outsider {
     /// The vendor's maintenance host.
     pub const VENDOR: usize = 0;
-    /// The attacker's own machine.
-    pub const ATTACKER: usize = 1;
     /// Where stolen data goes.
     pub const DROP: usize = 2;
-    /// First practice.
-    pub const PRACTICE_A: usize = 3;
-    /// Second practice.
-    pub const PRACTICE_B: usize = 4;
-    /// An insurer's office.
-    pub const INSURER: usize = 5;
     /// First foreign web host.
     pub const MIRROR_A: usize = 6;
     /// Second foreign web host.
     pub const MIRROR_B: usize = 7;
     /// Somebody who reads the status site.
     pub const READER: usize = 8;
-    /// The control room's own line to the outside.
+    /// The control room's own line to the foreign web hosts.
     pub const CONTROL_LINE: usize = 9;
 }
 
@@ -116,6 +109,7 @@ impl World {
             secrets: Accounts::new(),
             estate,
         };
+        world.blind_some(&mut dice);
         world.place_guards();
         world.give_accounts(&mut dice);
         world.prepare_entry(&jump, &mut dice);
@@ -128,9 +122,22 @@ impl World {
         self.hosts.iter().find(|h| h.system == system)
     }
 
+    /// Returns the outsiders behind the guard at the edge, with their numbers. The others are on the control room's own line,
+    /// which is no part of the estate.
+    pub fn at_the_edge(&self) -> impl Iterator<Item = (usize, &Outsider)> {
+        self.outsiders.iter().enumerate().take(outsider::MIRROR_A)
+    }
+
     /// Returns the first host of a kind.
     pub fn first_of(&self, kind: SystemKind) -> Option<&HostRole> {
         self.hosts.iter().find(|h| h.kind == kind)
+    }
+
+    /// One host in three has no sensor for commands and reads.
+    fn blind_some(&mut self, dice: &mut Dice) {
+        for host in &mut self.hosts {
+            host.blind = dice.below(3) == 0;
+        }
     }
 
     fn place_guards(&mut self) {
@@ -140,7 +147,7 @@ impl World {
             place.compartments.insert(host.system.clone(), vec![format!("h{index}")]);
         }
         let place = self.guards.entry(self.edge.clone()).or_default();
-        for (index, outsider) in self.outsiders.iter().enumerate() {
+        for (index, outsider) in self.outsiders.iter().enumerate().take(outsider::MIRROR_A) {
             let interface = format!("x{index}");
             if let Some(connection) = &outsider.connection {
                 place
@@ -307,6 +314,7 @@ fn plain_hosts(estate: &Estate, folder: &Path) -> Vec<HostRole> {
             address: system.address.unwrap_or(Ipv4Addr::UNSPECIFIED),
             management: management(index),
             control: Some(SocketAddrV4::new(CONTROL, TELEMETRY_PORT)),
+            blind: false,
             folder: folder.join("hosts").join(id),
             accounts: Accounts::new(),
             users: Accounts::new(),

@@ -5,6 +5,7 @@
 
 mod builtin;
 mod problem;
+mod replay_text;
 mod verb;
 mod workplace;
 

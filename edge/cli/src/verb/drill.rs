@@ -46,6 +46,9 @@ pub struct Args {
     /// Where the HTML report goes; `leckwehr-drill.html` in the folder for temporary files if not given.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// How long the two people who approve look at each plan, in milliseconds. The attacker goes on meanwhile.
+    #[arg(long, default_value_t = 800, value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    decide_ms: u64,
     /// Before everything is taken down, wait until Enter is pressed.
     #[arg(long)]
     pause: bool,
@@ -82,6 +85,7 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
             ScenarioName::Wiper => Scenario::Wiper,
         },
         folder: place.folder().to_owned(),
+        decide_ms: args.decide_ms,
         pause: args.pause,
     };
     let progress = Progress::new();
