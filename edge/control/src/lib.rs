@@ -16,13 +16,22 @@
 mod config;
 mod errand;
 mod error;
+mod fit;
 mod publication;
-// mod replay;
+mod recording;
+mod replay;
 mod restoration;
 mod room;
+mod summary;
 mod takedown;
 
 pub use config::{Config, Input, Mirror, Output, Wires};
 pub use error::ControlError;
-// pub use replay::{ReplayOutcome, ReplaySettings, replay};
+pub use fit::{fit_fact, fit_impact};
+pub use recording::{DamagedPlace, FileRead, REPLAY_EVENTS_MAX, REPLAY_FILES_MAX};
+pub use replay::{ReplayError, ReplayNews, ReplayOutcome, ReplaySettings, replay};
 pub use room::run;
+pub use summary::{
+    BytesLine, DutyLine, DutyLines, InputLines, LedgerLine, RestoreLines, RouteLines, RuleLine, SourceLine, Summary,
+    TakedownLines,
+};

@@ -1,0 +1,579 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use leckwehr_contain::{CutOption, TakedownPolicy, options, takedown_plan};
+use leckwehr_crypt::SigningKey;
+use leckwehr_detect::{DetectConfig, Detector, Fusion, Rules};
+use leckwehr_estate::Estate;
+use leckwehr_incident::{Alarm, AlarmLevel, Claim, Fact, Finding, Impact, Phase, PlanRecord, Situation, Timestamp, What};
+use leckwehr_ledger::Ledger;
+use leckwehr_publish::report::{NetworkMode, ReportInput, render};
+use leckwehr_publish::{Language, PublishError, SiteConfig, Tlp, build_site, duties, public_key_line};
+use leckwehr_restore::{RestoreConfig, RestorePlan, plan_restore};
+use leckwehr_telemetry::{IntakeError, SensorAccount};
+use leckwehr_trace::{TraceConfig, assess, claims};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::error::ControlError;
+use crate::fit::fit_fact;
+use crate::publication::save;
+use crate::recording::{REPLAY_EVENTS_MAX, REPLAY_FILES_MAX, Recording};
+use crate::summary::{
+    self, BytesLine, DutyLine, DutyLines, InputLines, LedgerLine, RestoreLines, RouteLines, Summary, TakedownLines,
+    hosts_by_tier, last_alarms, rule_lines,
+};
+
+/// Facts written to the ledger at once.
+const BATCH_FACTS_MAX: usize = 512;
+/// The dry site may be read for this long after the end of the recording, in milliseconds.
+const VALID_MS: i64 = 24 * 3_600_000;
+/// Says on every plan what it is.
+const DRY: &str = "dry: computed from a recording, executed by nobody";
+
+/// What a replay works with.
+pub struct ReplaySettings {
+    /// The estate.
+    pub estate: Estate,
+    /// Telemetry files, and folders of them.
+    pub telemetry: Vec<PathBuf>,
+    /// Folder to write, new or empty.
+    pub out: PathBuf,
+    /// Key of the ledger; it is used for this replay and not stored.
+    pub ledger_key: SigningKey,
+    /// Key of the status site; it is used for this replay and not stored.
+    pub site_key: SigningKey,
+    /// The agreed rules of a takedown.
+    pub policy: TakedownPolicy,
+    /// When the provider became aware; deadlines run from then. If not given: with the first alarm of the loudest level.
+    pub aware: Option<Timestamp>,
+    /// Language of the report.
+    pub language: Language,
+}
+
+/// How far a replay is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplayNews {
+    /// A file is being read.
+    File {
+        /// Its number, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+        /// Its path.
+        path: String,
+    },
+    /// Events read so far.
+    Events {
+        /// In all files.
+        total: u64,
+    },
+    /// A room begins its work.
+    Stage {
+        /// Which, in words.
+        what: &'static str,
+    },
+}
+
+/// What a replay found and planned.
+pub struct ReplayOutcome {
+    /// Everything in a few lines.
+    pub summary: Summary,
+    /// What follows from the facts in the ledger.
+    pub situation: Situation,
+    /// The whole impact analysis.
+    pub impact: Impact,
+    /// The takedown as it would be proposed; why there is none otherwise.
+    pub takedown: Result<PlanRecord, String>,
+    /// The restoration, as if the takedown had been executed.
+    pub restore: RestorePlan,
+}
+
+/// Why there is no replay.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// Something is there.
+    #[error("{} is there already and not empty", .0.display())]
+    Occupied(PathBuf),
+    /// A file of the result cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A telemetry file cannot be opened.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    /// Folders without telemetry.
+    #[error("no telemetry file was found; {skipped} files have names that are not telemetry's")]
+    NoFile {
+        /// Files left aside.
+        skipped: usize,
+    },
+    /// Not one readable record.
+    #[error("not one record could be read; {damaged} are damaged{}", .places.iter().map(|p| format!("; {p}")).collect::<String>())]
+    NoRecord {
+        /// Damaged records.
+        damaged: u64,
+        /// Files with what is wrong at the first places.
+        places: Vec<String>,
+    },
+    /// Over the limit.
+    #[error("more than {REPLAY_FILES_MAX} files")]
+    TooManyFiles,
+    /// Over the limit.
+    #[error("more than {REPLAY_EVENTS_MAX} events")]
+    TooManyEvents,
+    /// The site or the report cannot be built.
+    #[error("the site or the report cannot be built")]
+    Publish(#[from] PublishError),
+    /// Ledger, rules or facts.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}
+
+impl ReplayError {
+    /// Returns the code under which `docs/errors.md` explains it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Occupied(_) => "LW-REPLAY-001",
+            Self::Write { .. } => "LW-REPLAY-002",
+            Self::NoFile { .. } => "LW-REPLAY-003",
+            Self::NoRecord { .. } => "LW-REPLAY-004",
+            Self::TooManyFiles | Self::TooManyEvents => "LW-REPLAY-005",
+            Self::Control(_) => "LW-REPLAY-006",
+            Self::Intake(error) => error.code(),
+            Self::Publish(error) => error.code(),
+        }
+    }
+}
+
+/// Runs the chain over recorded telemetry and writes what comes out into a folder. Nothing in the world is changed.
+///
+/// Deterministic apart from the keys: facts bear the times of the records they follow from, so equal telemetry and estate
+/// give an equal situation, byte for byte.
+pub fn replay(settings: &ReplaySettings, news: &mut dyn FnMut(ReplayNews)) -> Result<ReplayOutcome, ReplayError> {
+    let out = &settings.out;
+    if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(ReplayError::Occupied(out.clone()));
+    }
+    let recording = Recording::read(&settings.telemetry, news)?;
+    let window = recording.events.window().ok_or_else(|| no_record(&recording))?;
+    fs::create_dir_all(out).map_err(cannot_write(out))?;
+    let mut books = Books::open(settings, window.0)?;
+
+    news(ReplayNews::Stage { what: "detecting" });
+    let (findings, alarms) = detect(&settings.estate, &recording, &mut books)?;
+    books.record_at(
+        window.1,
+        "telemetry",
+        recording.accounts.iter().map(SensorAccount::to_fact).collect(),
+    )?;
+
+    news(ReplayNews::Stage { what: "tracing" });
+    let (impact, said) = trace(&settings.estate, &recording, &findings);
+    let assessed = What::Assessed { impact: impact.clone() };
+    let claimed = said.iter().map(|claim| What::Claimed { claim: claim.clone() });
+    books.record("trace", std::iter::once(assessed).chain(claimed).collect())?;
+
+    news(ReplayNews::Stage { what: "planning" });
+    let choices = options(&impact, &settings.estate, &settings.policy);
+    let takedown = plan_takedown(settings, &impact, &choices);
+    if let Ok(plan) = &takedown {
+        books.record("contain", vec![What::PlanProposed { plan: plan.clone() }])?;
+    }
+    let aware = settings.aware.or_else(|| awareness(&alarms));
+    let dry = as_if_executed(&books.situation, &impact, takedown.as_ref().ok(), aware)?;
+    let config = RestoreConfig {
+        generation: books.situation.plans.len() as u64 + 1,
+        ..RestoreConfig::default()
+    };
+    let restore = plan_restore(&dry, &settings.estate, &config);
+    if !restore.steps.is_empty() {
+        let plan = restore.to_record();
+        books.record("restore", vec![What::PlanProposed { plan }])?;
+    }
+    books.record("control-room", open_decisions(&settings.policy, &choices, &restore))?;
+    let due = duties(&dry, &settings.estate, None);
+
+    news(ReplayNews::Stage { what: "writing" });
+    let (entries, checkpoint, situation) = books.close(out)?;
+    let written = Written {
+        settings,
+        recording: &recording,
+        situation: &situation,
+        ledger: (entries, checkpoint),
+    };
+    written.analysis(&impact)?;
+    written.plans(&choices, &takedown, &restore)?;
+    written.pages()?;
+    let summary = Summary {
+        estate: settings.estate.name.clone(),
+        network: "recorded",
+        input: InputLines::new(&recording, window),
+        alarms: last_alarms(&alarms),
+        rules: rule_lines(&findings),
+        route: RouteLines::new(&impact),
+        hosts: hosts_by_tier(&impact),
+        credentials: impact.credentials.clone(),
+        bytes_out: BytesLine {
+            bound: impact.bytes_out_max,
+            exits_unobserved: impact.exits_unobserved.clone(),
+        },
+        unknowns: impact.unknowns.clone(),
+        claims: said,
+        takedown: TakedownLines {
+            scale: settings.policy.scale,
+            options: choices,
+            plan: takedown.as_ref().ok().cloned(),
+            none_because: takedown.as_ref().err().cloned(),
+        },
+        restore: RestoreLines::new(&restore, &impact),
+        duties: DutyLines {
+            aware,
+            assumed: settings.aware.is_none(),
+            due: due.iter().map(DutyLine::new).collect(),
+        },
+        ledger: LedgerLine {
+            entries: written.ledger.0,
+            checkpoint: written.ledger.1.clone(),
+        },
+        out: out.display().to_string(),
+        written: summary::written(),
+    };
+    written.json("summary.json", &summary)?;
+    Ok(ReplayOutcome {
+        summary,
+        situation,
+        impact,
+        takedown,
+        restore,
+    })
+}
+
+fn no_record(recording: &Recording) -> ReplayError {
+    let mut places: Vec<String> = Vec::new();
+    for file in &recording.files {
+        let first = recording.damaged.iter().find(|d| d.file == file.path);
+        let what = match (first, &file.cut_off) {
+            (_, Some(why)) => why.clone(),
+            (Some(place), _) => format!("record {} at byte {}: {}", place.record, place.offset, place.reason),
+            _ if file.ignored > 0 => "nothing but empty lines and records about the logger".to_owned(),
+            _ => "empty".to_owned(),
+        };
+        places.push(format!("{}: {what}", file.path));
+    }
+    places.truncate(5);
+    ReplayError::NoRecord {
+        damaged: recording.damaged_total,
+        places,
+    }
+}
+
+/// The ledger and what follows from it.
+struct Books {
+    ledger: Ledger,
+    situation: Situation,
+    waiting: Vec<Vec<u8>>,
+    at: Timestamp,
+}
+
+impl Books {
+    /// Begins with the first record. Which services ran is not known from telemetry, so none is said to.
+    fn open(settings: &ReplaySettings, at: Timestamp) -> Result<Self, ReplayError> {
+        let key = |error| ControlError::Keys(Box::new(error));
+        let ledger_key = SigningKey::from_seed(settings.ledger_key.seed()).map_err(key)?;
+        let folder = settings.out.join("ledger");
+        let ledger = Ledger::create_without_key(&folder, "leckwehr/replay", ledger_key).map_err(ControlError::from)?;
+        let mut books = Self {
+            ledger,
+            situation: Situation::default(),
+            waiting: Vec::new(),
+            at,
+        };
+        let estate = settings.estate.name.clone();
+        books.record(
+            "estate",
+            vec![What::WatchStarted {
+                estate,
+                services: Vec::new(),
+            }],
+        )?;
+        Ok(books)
+    }
+
+    /// Records facts at a time of the recording; time never runs back.
+    fn record_at(&mut self, at: Timestamp, by: &str, whats: Vec<What>) -> Result<(), ControlError> {
+        self.at = self.at.max(at);
+        self.record(by, whats)
+    }
+
+    fn record(&mut self, by: &str, whats: Vec<What>) -> Result<(), ControlError> {
+        for what in whats {
+            let fact = fit_fact(Fact::new(self.at, by, what));
+            self.situation.apply(&fact)?;
+            self.waiting.push(fact.to_bytes());
+        }
+        if self.waiting.len() >= BATCH_FACTS_MAX {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), ControlError> {
+        for batch in std::mem::take(&mut self.waiting).chunks(BATCH_FACTS_MAX) {
+            self.ledger.append(batch)?;
+        }
+        Ok(())
+    }
+
+    /// Closes and exports the ledger; returns its size, the hash line of its checkpoint, and the situation.
+    fn close(mut self, out: &Path) -> Result<(u64, String, Situation), ControlError> {
+        self.flush()?;
+        self.ledger.export(&out.join("ledger-export"))?;
+        let size = self.ledger.size();
+        let hash = self.ledger.checkpoint().lines().nth(2).unwrap_or_default().to_owned();
+        self.ledger.close()?;
+        Ok((size, hash, self.situation))
+    }
+}
+
+/// Runs the detectors over the whole recording: there is no quiet time to learn from, so everything may be the attack.
+fn detect(estate: &Estate, recording: &Recording, books: &mut Books) -> Result<(Vec<Finding>, Vec<Alarm>), ControlError> {
+    let rules = Rules::own().map_err(|error| ControlError::Rules(Box::new(error)))?;
+    let mut detector = Detector::new(DetectConfig::new(rules, estate));
+    detector.end_learning();
+    let findings = detector.push(&recording.events);
+    let mut fusion = Fusion::new();
+    let mut alarms = Vec::new();
+    for finding in &findings {
+        let raised = fusion.push(std::slice::from_ref(finding));
+        let mut facts = vec![What::Found {
+            finding: finding.clone(),
+        }];
+        facts.extend(raised.iter().map(|alarm| What::Alarmed { alarm: alarm.clone() }));
+        books.record_at(finding.at, "detect", facts)?;
+        let loud = raised.iter().any(|alarm| alarm.level >= AlarmLevel::Warning);
+        if loud && books.situation.phase == Phase::Watching {
+            let reason = "an alarm needs a decision".to_owned();
+            let phase = Phase::Alarm;
+            books.record("control-room", vec![What::PhaseEntered { phase, reason }])?;
+        }
+        alarms.extend(raised);
+    }
+    Ok((findings, alarms))
+}
+
+/// Analyses, and adds what the reading itself could not see.
+fn trace(estate: &Estate, recording: &Recording, findings: &[Finding]) -> (Impact, Vec<Claim>) {
+    let config = TraceConfig::new(recording.accounts.clone());
+    let mut impact = assess(&recording.events, findings, estate, &config);
+    for file in &recording.files {
+        let name = Path::new(&file.path).file_name().unwrap_or_default().to_string_lossy();
+        if let Some(why) = &file.cut_off {
+            impact.unknowns.push(format!(
+                "{name} could not be read to its end ({why}): what came after is not known."
+            ));
+            impact
+                .exits_unobserved
+                .push(format!("what the unread rest of {name} recorded"));
+        }
+        if file.damaged > 0 {
+            impact
+                .exits_unobserved
+                .push(format!("what {} damaged records of {name} recorded", file.damaged));
+        }
+    }
+    let said = claims(&impact, estate, &config);
+    (impact, said)
+}
+
+fn plan_takedown(settings: &ReplaySettings, impact: &Impact, choices: &[CutOption]) -> Result<PlanRecord, String> {
+    let policy = &settings.policy;
+    let choice = choices.iter().find(|o| o.scale == policy.scale);
+    let choice = choice.ok_or_else(|| "no option of this scale".to_owned())?;
+    takedown_plan(choice, impact, &settings.estate, policy, 1, &BTreeSet::new()).map_err(|error| error.to_string())
+}
+
+/// The situation as it would be with the takedown executed and proven. It is planned with, and never recorded.
+fn as_if_executed(
+    situation: &Situation,
+    impact: &Impact,
+    takedown: Option<&PlanRecord>,
+    aware: Option<Timestamp>,
+) -> Result<Situation, ControlError> {
+    let mut dry = situation.clone();
+    let at = situation.as_of;
+    let mut whats = vec![What::Assessed { impact: impact.clone() }];
+    for step in takedown.into_iter().flat_map(|plan| &plan.steps) {
+        let target = step.target.clone();
+        whats.push(match step.action.as_str() {
+            "isolate-host" => What::HostIsolated {
+                system: target,
+                isolated: true,
+            },
+            _ => What::ConnectionCut {
+                connection: target,
+                cut: true,
+            },
+        });
+    }
+    let declared = aware.into_iter().flat_map(|aware| {
+        let phases = [Phase::Alarm, Phase::Declared].into_iter();
+        phases
+            .filter(|phase| *phase > situation.phase)
+            .map(move |phase| (aware, phase))
+    });
+    let enter = |(at, phase)| {
+        let reason = DRY.to_owned();
+        Fact::new(at, "replay", What::PhaseEntered { phase, reason })
+    };
+    let facts = whats.into_iter().map(|what| Fact::new(at, "replay", what));
+    for fact in declared.map(enter).chain(facts) {
+        dry.apply(&fact)?;
+    }
+    Ok(dry)
+}
+
+/// When a control room would have known: with the first alarm of the loudest level that asks for a decision.
+fn awareness(alarms: &[Alarm]) -> Option<Timestamp> {
+    let loudest = alarms
+        .iter()
+        .map(|a| a.level)
+        .filter(|level| *level >= AlarmLevel::Warning)
+        .max()?;
+    alarms.iter().filter(|a| a.level == loudest).map(|a| a.at).min()
+}
+
+fn open_decisions(policy: &TakedownPolicy, choices: &[CutOption], restore: &RestorePlan) -> Vec<What> {
+    let choice = choices.iter().find(|o| o.scale == policy.scale);
+    let by_hand = choice.into_iter().flat_map(|o| &o.by_hand);
+    let by_hand = by_hand.map(|id| ("contain", format!("{id} has no guard: cut it by hand")));
+    let open = restore.open_decisions.iter().chain(&restore.warnings);
+    let open = open.map(|what| ("restore", what.clone()));
+    let decision = |(room, what): (&str, String)| What::DecisionOpen {
+        room: room.to_owned(),
+        what,
+    };
+    by_hand.chain(open).map(decision).collect()
+}
+
+/// What is written, and from what.
+struct Written<'a> {
+    settings: &'a ReplaySettings,
+    recording: &'a Recording,
+    situation: &'a Situation,
+    ledger: (u64, String),
+}
+
+impl Written<'_> {
+    fn analysis(&self, impact: &Impact) -> Result<(), ReplayError> {
+        self.file("situation.json", self.situation.to_json().as_bytes())?;
+        self.json("impact.json", impact)?;
+        let lines = self
+            .recording
+            .damaged
+            .iter()
+            .filter_map(|place| serde_json::to_string(place).ok());
+        let text: String = lines.map(|line| line + "\n").collect();
+        self.file("damaged.jsonl", text.as_bytes())
+    }
+
+    fn plans(
+        &self,
+        choices: &[CutOption],
+        takedown: &Result<PlanRecord, String>,
+        restore: &RestorePlan,
+    ) -> Result<(), ReplayError> {
+        self.json(
+            "takedown-options.json",
+            &json!({ "note": DRY, "policy": self.settings.policy, "options": choices }),
+        )?;
+        let plan = json!({ "note": DRY, "plan": takedown.as_ref().ok(), "none_because": takedown.as_ref().err() });
+        self.json("takedown-plan.json", &plan)?;
+        let assumed = match takedown {
+            Ok(plan) => format!("as if takedown plan {} had been executed and proven", plan.hash),
+            Err(_) => "as if nothing had been cut".to_owned(),
+        };
+        let restore = json!({
+            "note": DRY, "assumed": assumed, "plan": restore.to_record(), "schedule": restore.steps,
+            "services": restore.service_forecasts, "warnings": restore.warnings, "open_decisions": restore.open_decisions,
+        });
+        self.json("restore-plan.json", &restore)
+    }
+
+    /// Builds the status site as it would be now, and the report.
+    fn pages(&self) -> Result<(), ReplayError> {
+        let (situation, estate) = (self.situation, &self.settings.estate);
+        let (ledger_size, checkpoint) = self.ledger.clone();
+        let at = situation.as_of;
+        let config = SiteConfig {
+            base_url: "https://status.example/".to_owned(),
+            title: estate.name.clone(),
+            languages: vec![Language::De, Language::En],
+            // Nobody decided to publish it.
+            tlp: Tlp::AmberStrict,
+            issued: at,
+            valid_until: at.plus_ms(VALID_MS),
+            seq: 1,
+            prev_manifest_hash: None,
+            ledger_size,
+            checkpoint: checkpoint.clone(),
+        };
+        let site = build_site(situation, estate, &config, &self.settings.site_key)?;
+        let files: Vec<(String, Vec<u8>)> = site
+            .in_order()
+            .into_iter()
+            .map(|(name, content)| (name.to_owned(), content.to_vec()))
+            .collect();
+        let folder = self.settings.out.join("site");
+        save(&folder, &files).map_err(cannot_write(&folder))?;
+        let key = public_key_line(&self.settings.site_key.verifying_key());
+        self.file("site-key.pub", format!("untrusted comment: status site\n{key}\n").as_bytes())?;
+        let names: Vec<_> = self
+            .recording
+            .files
+            .iter()
+            .map(|f| Path::new(&f.path).file_name().unwrap_or_default().to_string_lossy())
+            .collect();
+        let source = match names.as_slice() {
+            [first, _, _, _, ..] => format!("{first} and {} more files", names.len() - 1),
+            few => few.join(", "),
+        };
+        let report = ReportInput {
+            title: "Leckwehr: replay".to_owned(),
+            source,
+            mode: NetworkMode::Recorded,
+            situation,
+            estate,
+            score: Vec::new(),
+            truth: Vec::new(),
+            published: Vec::new(),
+            ledger_size,
+            checkpoint,
+            generated_at: at,
+            language: self.settings.language,
+        };
+        self.file("report.html", render(&report)?.as_bytes())
+    }
+
+    fn json(&self, name: &str, value: &impl Serialize) -> Result<(), ReplayError> {
+        let text = serde_json::to_string_pretty(value);
+        let text = text.map_err(|error| cannot_write(&self.settings.out.join(name))(error.into()))?;
+        self.file(name, (text + "\n").as_bytes())
+    }
+
+    fn file(&self, name: &str, content: &[u8]) -> Result<(), ReplayError> {
+        let path = self.settings.out.join(name);
+        fs::write(&path, content).map_err(cannot_write(&path))
+    }
+}
+
+fn cannot_write(path: &Path) -> impl FnOnce(std::io::Error) -> ReplayError + use<> {
+    let path = path.to_owned();
+    move |source| ReplayError::Write { path, source }
+}
