@@ -33,6 +33,9 @@ const DRILL_MS_MAX: u64 = 180_000;
 const DRAIN_MS_MAX: u64 = 20_000;
 /// Pause between two looks at the deliveries, in milliseconds.
 const DRAIN_PAUSE_MS: u64 = 50;
+/// Tries to remove a folder, and the pause between them in milliseconds.
+const CLEAN_UP_TRIES_MAX: usize = 100;
+const CLEAN_UP_PAUSE_MS: u64 = 20;
 /// Backups that lie on the backup server at the start.
 const SNAPSHOTS: usize = 5;
 /// People who approve plans in a drill, with keys of their own that the control room does not have.
@@ -763,8 +766,19 @@ fn phase_text(phase: Phase) -> String {
     .into()
 }
 
-/// Removes a folder of a drill that nobody keeps.
+/// Removes a folder of a drill that nobody keeps. Processes that the kernel is just ending may still write into it: tried again
+/// until it is gone, for a bounded time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "polls until the folder is gone; there is nothing to be woken by"
+)]
 pub fn clean_up(folder: &Path) {
-    // Nothing depends on it: the next drill tries again.
-    let _ = std::fs::remove_dir_all(folder);
+    for _ in 0..CLEAN_UP_TRIES_MAX {
+        // What is left over goes with the next drill.
+        let _ = std::fs::remove_dir_all(folder);
+        if !folder.exists() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(CLEAN_UP_PAUSE_MS));
+    }
 }

@@ -197,6 +197,7 @@ impl Firewall for MemoryFirewall {
             cut: self.of_guard(&state.cut),
             passed: self.of_guard(&state.passed),
             egress,
+            outside: BTreeMap::new(),
         })
     }
 }

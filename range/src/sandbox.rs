@@ -13,7 +13,7 @@ use nix::unistd::{Gid, Uid, getegid, geteuid};
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// User namespaces are forbidden.
-    #[error("this machine forbids user namespaces to ordinary users ({0})")]
+    #[error("this machine does not let this user make user and network namespaces ({0})")]
     Forbidden(Errno),
     /// Another kernel answer.
     #[error("{what} failed")]
@@ -63,7 +63,7 @@ pub fn enter() -> Result<(), SandboxError> {
     let inner = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
     match unshare(CloneFlags::CLONE_NEWUSER | inner) {
         Ok(()) => map_to_root(uid, gid)?,
-        Err(_) if uid.is_root() => unshare(inner).map_err(kernel("making namespaces as root"))?,
+        Err(errno) if uid.is_root() => unshare(inner).map_err(|_| SandboxError::Forbidden(errno))?,
         Err(errno) => return Err(SandboxError::Forbidden(errno)),
     }
     mount(

@@ -282,6 +282,9 @@ async fn hear_process(stdout: tokio::process::ChildStdout, voice: Voice) {
             }),
         }
     }
+    voice.say(Say::Failed {
+        error: "its process ended".into(),
+    });
 }
 
 async fn tell_process(mut stdin: ChildStdin, part: Part, mut told: mpsc::UnboundedReceiver<Tell>) {

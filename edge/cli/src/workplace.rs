@@ -63,17 +63,18 @@ impl Drop for Workplace {
     }
 }
 
-/// Removes temporary folders of drills that were killed: those whose lock nobody holds.
+/// Removes temporary folders of drills that were killed: their process is gone and nobody holds their lock.
 pub fn remove_stale() {
     let Ok(entries) = fs::read_dir(std::env::temp_dir()) else {
         return;
     };
     for folder in entries.flatten().map(|entry| entry.path()) {
-        let named = folder
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
-        let free = named && File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
-        if free {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(process) = name.strip_prefix(PREFIX).and_then(|p| p.parse::<u32>().ok()) else {
+            continue;
+        };
+        let held = File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err());
+        if !held && !Path::new(&format!("/proc/{process}")).exists() {
             leckwehr_range::clean_up(&folder);
         }
     }

@@ -176,6 +176,7 @@ fn write_report(
         estate: &played.estate,
         score: rows(score),
         truth: truth(played),
+        annexes: Vec::new(),
         published: books.published(),
         ledger_size: books.entries,
         checkpoint: root.to_owned(),
