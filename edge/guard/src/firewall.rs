@@ -15,12 +15,17 @@ pub struct Counter {
 /// What the firewall says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FirewallState {
-    /// Interfaces now cut, with the packets that were stopped there: the evidence of attempts after the cut.
+    /// Interfaces now cut, with the packets that were stopped there: the evidence of attempts after the cut. Renewing a cut
+    /// keeps its count, except for packets stopped within the renewal itself; releasing it forgets the count.
     pub cut: BTreeMap<String, Counter>,
     /// Packets that passed a cut interface behind the cut. Anything above 0 is a hole.
     pub passed: BTreeMap<String, Counter>,
-    /// Bytes sent to each address outside since the guard started: byte conservation at the egress.
+    /// Bytes sent to each IPv4 address outside since the guard started: byte conservation at the egress.
     pub egress: BTreeMap<Ipv4Addr, Counter>,
+    /// All bytes sent through each interface that leads outside, whatever protocol and address: what the sum of `egress`
+    /// falls short of this went to addresses that were not told apart (IPv6, or more than the meter holds).
+    #[serde(default)]
+    pub outside: BTreeMap<String, Counter>,
 }
 
 /// A firewall operation that did not happen.
@@ -34,6 +39,23 @@ pub enum FirewallError {
         /// The kernel's answer.
         #[source]
         source: std::io::Error,
+    },
+    /// The kernel's answer was lost. Whether the change is in force is not known.
+    #[error("the kernel's answer to {operation} was lost")]
+    Lost {
+        /// What was asked.
+        operation: &'static str,
+        /// Why it could not be read.
+        #[source]
+        source: std::io::Error,
+    },
+    /// More interfaces than one transaction takes.
+    #[error("{found} interfaces in one order; a transaction takes {max}")]
+    TooMany {
+        /// Interfaces asked for.
+        found: usize,
+        /// The limit.
+        max: usize,
     },
     /// An interface name is empty or longer than 15 bytes.
     #[error("{name:?} cannot be an interface name (1 to 15 bytes)")]
@@ -52,15 +74,17 @@ pub enum FirewallError {
 impl FirewallError {
     /// Returns whether the change is certainly not in force. A refused transaction changes nothing.
     pub fn is_certainly_not_applied(&self) -> bool {
-        matches!(self, Self::Kernel { .. } | Self::BadInterface { .. })
+        matches!(self, Self::Kernel { .. } | Self::BadInterface { .. } | Self::TooMany { .. })
     }
 }
 
 /// A switch that can be cut: the kernel's nftables, or a simulated network.
 pub trait Firewall: Send {
-    /// Sets up tables and counters; does nothing if they are there. `outside` names interfaces that lead outside.
+    /// Sets up tables and counters, all or nothing; where they are there, cuts and counters stay. `outside` names interfaces
+    /// that lead outside; further ones are added.
     fn prepare(&mut self, outside: &[String]) -> Result<(), FirewallError>;
-    /// Cuts the interfaces in one transaction; with a lease the cut undoes itself after that many milliseconds.
+    /// Cuts the interfaces in one transaction; with a lease the cut undoes itself after that many milliseconds. What is cut
+    /// already gets the new lease (or none) in place of the old one, without a gap.
     fn cut(&mut self, interfaces: &[String], lease_ms: Option<u64>) -> Result<(), FirewallError>;
     /// Releases the interfaces in one transaction; those that are not cut are left alone.
     fn release(&mut self, interfaces: &[String]) -> Result<(), FirewallError>;

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv4Addr;
 
@@ -42,6 +42,12 @@ const SUBSYSTEM_NFTABLES: u16 = 10;
 const NFPROTO_IPV4: u8 = 2;
 /// Addresses that the egress meter tells apart; further ones are still counted by the interface.
 const EGRESS_ADDRESSES_MAX: u32 = 65_535;
+/// Interfaces in one transaction: what still fits into a socket's default send buffer of 208 KiB.
+const INTERFACES_MAX: usize = 1_024;
+/// Elements in one message: a list of them carries its length in 16 bits.
+const ELEMENTS_PER_MESSAGE_MAX: usize = 256;
+/// Times a cut is tried again because a lease ended between reading the set and changing it.
+const TRIES_MAX: usize = 3;
 
 /// The kernel's nftables in the network namespace in which it was opened, spoken to over netlink.
 ///
@@ -50,7 +56,7 @@ const EGRESS_ADDRESSES_MAX: u32 = 65_535;
 /// ```text
 /// forward -300   iifname @cut drop · oifname @cut drop        per-element counters = attempts after the cut
 /// input   -300   iifname @cut drop
-/// forward  200   oifname @outside → @egress{ip daddr}         bytes per destination
+/// forward  200   oifname @outside → @egress{ip daddr}         bytes per destination; @outside counts all of them
 /// forward  300   iifname/oifname @cut → @passed               must stay empty
 /// ```
 pub struct Nft {
@@ -76,7 +82,7 @@ impl Nft {
         let kernel = |source| FirewallError::Kernel { operation, source };
         let mut bytes = Vec::new();
         self.push(&mut bytes, batch(ControlMessage::BatchBegin), NLM_F_REQUEST);
-        let first = self.sequence + 1;
+        let begin = self.sequence;
         for (message, flags) in messages {
             self.push(&mut bytes, inet(message), NLM_F_REQUEST | NLM_F_ACK | flags);
         }
@@ -84,14 +90,17 @@ impl Nft {
         self.push(&mut bytes, batch(ControlMessage::BatchEnd), NLM_F_REQUEST);
         self.socket.send(&bytes, 0).map_err(kernel)?;
         let mut outcome = Ok(());
-        let mut open = last + 1 - first;
+        let mut open = last - begin;
         while open > 0 {
-            for (kind, body) in self.receive(operation)? {
-                if kind == NLMSG_ERROR {
-                    open = open.saturating_sub(1);
-                    if let (code @ 1.., true) = (error_code(&body), outcome.is_ok()) {
-                        outcome = Err(kernel(io::Error::from_raw_os_error(code)));
-                    }
+            for answer in self.receive(operation)? {
+                // An answer to the beginning speaks for the whole transaction: refused, and there may be no other.
+                let of_whole = answer.sequence == begin;
+                if answer.kind != NLMSG_ERROR || !(begin..=last).contains(&answer.sequence) {
+                    continue;
+                }
+                open = if of_whole { 0 } else { open.saturating_sub(1) };
+                if let (code @ 1.., true) = (error_code(&answer.body), outcome.is_ok()) {
+                    outcome = Err(kernel(io::Error::from_raw_os_error(code)));
                 }
             }
         }
@@ -112,11 +121,13 @@ impl Nft {
         self.socket.send(&bytes, 0).map_err(kernel)?;
         let mut found = Vec::new();
         loop {
-            for (kind, body) in self.receive(OPERATION)? {
-                match kind {
+            for answer in self.receive(OPERATION)? {
+                match answer.kind {
+                    // Left over from an earlier transaction.
+                    _ if answer.sequence != self.sequence => {}
                     NLMSG_DONE => return Ok(found),
-                    NLMSG_ERROR => return Err(kernel(io::Error::from_raw_os_error(error_code(&body)))),
-                    _ => found.extend(elements_of(body.get(NFGENMSG_BYTES..).unwrap_or_default())),
+                    NLMSG_ERROR => return Err(kernel(io::Error::from_raw_os_error(error_code(&answer.body)))),
+                    _ => found.extend(elements_of(answer.body.get(NFGENMSG_BYTES..).unwrap_or_default())),
                 }
             }
         }
@@ -133,41 +144,42 @@ impl Nft {
         message.serialize(&mut bytes[start..]);
     }
 
-    /// Reads the next datagram: type and body of each message in it.
-    fn receive(&mut self, operation: &'static str) -> Result<Vec<(u16, Vec<u8>)>, FirewallError> {
-        let (datagram, _) = self.socket.recv_from_full().map_err(|source| FirewallError::Kernel {
-            operation: "reading an answer",
-            source,
-        })?;
+    /// Reads the messages of the next datagram.
+    fn receive(&mut self, operation: &'static str) -> Result<Vec<Answer>, FirewallError> {
+        let lost = |source| FirewallError::Lost { operation, source };
+        let (datagram, _) = self.socket.recv_from_full().map_err(lost)?;
         let mut answers = Vec::new();
         let mut rest = &datagram[..];
         while !rest.is_empty() {
             let header = NetlinkBuffer::new_checked(rest).map_err(|_| FirewallError::Unreadable { operation })?;
             let length = header.length() as usize;
-            answers.push((header.message_type(), header.payload().to_vec()));
+            answers.push(Answer {
+                kind: header.message_type(),
+                sequence: header.sequence_number(),
+                body: header.payload().to_vec(),
+            });
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
         Ok(answers)
     }
 }
 
+/// One message of the kernel's.
+struct Answer {
+    kind: u16,
+    sequence: u32,
+    body: Vec<u8>,
+}
+
 impl Firewall for Nft {
     fn prepare(&mut self, outside: &[String]) -> Result<(), FirewallError> {
-        let exists = self.transact("looking for the table", vec![(new_table(), NLM_F_CREATE | NLM_F_EXCL)]);
-        if let Err(FirewallError::Kernel { source, .. }) = &exists
-            && source.kind() == io::ErrorKind::AlreadyExists
-        {
-            return Ok(());
-        }
-        exists?;
-        let keys = outside
-            .iter()
-            .map(|name| interface_key(name))
-            .collect::<Result<Vec<_>, _>>()?;
+        let outside: Vec<Element> = interface_keys(outside)?.into_iter().map(Element::new).collect();
+        // The table is made in the same transaction as all that is in it: a guard that is killed leaves all or nothing.
         let mut messages = vec![
+            (new_table(), NLM_F_CREATE | NLM_F_EXCL),
             new_set(CUT, 1, KEY_TYPE_IFNAME, IFNAME_BYTES, SetFlags::Timeout, true),
             new_set(PASSED, 2, KEY_TYPE_IFNAME, IFNAME_BYTES, SetFlags::Eval, true),
-            new_set(OUTSIDE, 3, KEY_TYPE_IFNAME, IFNAME_BYTES, SetFlags::empty(), false),
+            new_set(OUTSIDE, 3, KEY_TYPE_IFNAME, IFNAME_BYTES, SetFlags::empty(), true),
             new_set(EGRESS, 4, KEY_TYPE_IPV4, 4, SetFlags::Eval, true),
             new_chain("cut_forward", InetHookNumber::Forward, PRIORITY_CUT),
             new_chain("cut_input", InetHookNumber::LocalIn, PRIORITY_CUT),
@@ -188,34 +200,52 @@ impl Firewall for Nft {
                 .concat(),
             ),
         ];
-        if !keys.is_empty() {
-            messages.push(new_elements(OUTSIDE, &keys, None));
+        messages.extend(new_elements(OUTSIDE, &outside));
+        match self.transact("setting up the table", messages) {
+            Err(FirewallError::Kernel { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+                self.transact("naming the outside", new_elements(OUTSIDE, &outside))
+            }
+            other => other,
         }
-        self.transact("setting up the table", messages)
     }
 
     fn cut(&mut self, interfaces: &[String], lease_ms: Option<u64>) -> Result<(), FirewallError> {
-        let keys = interfaces
-            .iter()
-            .map(|name| interface_key(name))
-            .collect::<Result<Vec<_>, _>>()?;
-        if keys.is_empty() {
-            return Ok(());
+        let keys = interface_keys(interfaces)?;
+        let mut outcome = Ok(());
+        for _ in 0..TRIES_MAX {
+            // Not every kernel takes a new timeout for an element that is there, so it is replaced, with its count.
+            let there: BTreeMap<Vec<u8>, Counter> = self.elements(CUT)?.into_iter().collect();
+            let element = |key: &Vec<u8>| Element {
+                key: key.clone(),
+                lease_ms,
+                counter: there.get(key).copied(),
+            };
+            let elements: Vec<Element> = keys.iter().map(element).collect();
+            let replaced: Vec<Element> = elements.iter().filter(|e| e.counter.is_some()).cloned().collect();
+            let messages = [delete_elements(CUT, &replaced), new_elements(CUT, &elements)].concat();
+            outcome = self.transact("cutting", messages);
+            match &outcome {
+                Err(FirewallError::Kernel { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                _ => break,
+            }
         }
-        self.transact("cutting", vec![new_elements(CUT, &keys, lease_ms)])
+        outcome
     }
 
     fn release(&mut self, interfaces: &[String]) -> Result<(), FirewallError> {
-        let cut = self.state()?.cut;
-        let names = interfaces.iter().filter(|name| cut.contains_key(*name));
-        let keys = names.map(|name| interface_key(name)).collect::<Result<Vec<_>, _>>()?;
-        if keys.is_empty() {
-            return Ok(());
+        let keys = interface_keys(interfaces)?;
+        let mut outcome = Ok(());
+        for _ in 0..TRIES_MAX {
+            let there = self.elements(CUT)?;
+            let cut = |key: &&Vec<u8>| there.iter().any(|(k, _)| k == *key);
+            let elements: Vec<Element> = keys.iter().filter(cut).cloned().map(Element::new).collect();
+            outcome = self.transact("releasing", delete_elements(CUT, &elements));
+            match &outcome {
+                Err(FirewallError::Kernel { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                _ => break,
+            }
         }
-        let (NfTablesMessage::NewSetElement(body), _) = new_elements(CUT, &keys, None) else {
-            return Ok(());
-        };
-        self.transact("releasing", vec![(NfTablesMessage::DeleteSetElement(body), 0)])
+        outcome
     }
 
     fn state(&mut self) -> Result<FirewallState, FirewallError> {
@@ -233,6 +263,7 @@ impl Firewall for Nft {
             egress: egress.collect(),
             cut: by_interface(self.elements(CUT)?),
             passed: by_interface(self.elements(PASSED)?),
+            outside: by_interface(self.elements(OUTSIDE)?),
         })
     }
 }
@@ -246,6 +277,17 @@ fn batch(message: ControlMessage) -> NetfilterMessage {
 
 fn inet(message: NfTablesMessage) -> NetfilterMessage {
     NetfilterMessage::new(NetfilterHeader::new(NetfilterProtoFamily::Inet, 0, 0), message)
+}
+
+fn interface_keys(names: &[String]) -> Result<Vec<Vec<u8>>, FirewallError> {
+    if names.len() > INTERFACES_MAX {
+        return Err(FirewallError::TooMany {
+            found: names.len(),
+            max: INTERFACES_MAX,
+        });
+    }
+    let keys: Result<BTreeSet<_>, _> = names.iter().map(|name| interface_key(name)).collect();
+    Ok(keys?.into_iter().collect())
 }
 
 fn interface_key(name: &str) -> Result<Vec<u8>, FirewallError> {
@@ -280,7 +322,10 @@ fn new_set(name: &str, id: u32, key_type: u32, key_bytes: usize, flags: SetFlags
         attributes.push(SetAttribute::Description(vec![SetDescription::Size(EGRESS_ADDRESSES_MAX)]));
     }
     if counted {
-        attributes.push(SetAttribute::Other(nested(NFTA_SET_EXPR, &counter_attributes())));
+        attributes.push(SetAttribute::Other(nested(
+            NFTA_SET_EXPR,
+            &counter_attributes(Counter::default()),
+        )));
     }
     (NfTablesMessage::NewSet(SetMessage { attributes }), NLM_F_CREATE)
 }
@@ -307,18 +352,53 @@ fn new_rule(chain: &str, expressions: Vec<Expressions>) -> (NfTablesMessage, u16
     )
 }
 
-fn new_elements(set: &str, keys: &[Vec<u8>], lease_ms: Option<u64>) -> (NfTablesMessage, u16) {
-    let element = |key: &Vec<u8>| {
-        let mut attributes = vec![SetElementAttribute::Key(DataAttribute::Value(key.clone()))];
-        attributes.extend(lease_ms.map(SetElementAttribute::Timeout));
+/// An element of a set of interfaces.
+#[derive(Clone)]
+struct Element {
+    key: Vec<u8>,
+    lease_ms: Option<u64>,
+    /// What it has counted before it was replaced.
+    counter: Option<Counter>,
+}
+
+impl Element {
+    fn new(key: Vec<u8>) -> Self {
+        Self {
+            key,
+            lease_ms: None,
+            counter: None,
+        }
+    }
+
+    fn attributes(&self) -> ListAttribute<SetElementAttribute> {
+        let mut attributes = vec![SetElementAttribute::Key(DataAttribute::Value(self.key.clone()))];
+        attributes.extend(self.lease_ms.map(SetElementAttribute::Timeout));
+        let counted = self.counter.map(|c| nested(NFTA_SET_ELEM_EXPR, &counter_attributes(c)));
+        attributes.extend(counted.map(SetElementAttribute::Other));
         ListAttribute::Element(attributes)
+    }
+}
+
+fn new_elements(set: &str, elements: &[Element]) -> Vec<(NfTablesMessage, u16)> {
+    let messages = element_messages(set, elements).into_iter();
+    messages.map(|m| (NfTablesMessage::NewSetElement(m), NLM_F_CREATE)).collect()
+}
+
+fn delete_elements(set: &str, elements: &[Element]) -> Vec<(NfTablesMessage, u16)> {
+    let bare: Vec<Element> = elements.iter().map(|e| Element::new(e.key.clone())).collect();
+    let messages = element_messages(set, &bare).into_iter();
+    messages.map(|m| (NfTablesMessage::DeleteSetElement(m), 0)).collect()
+}
+
+fn element_messages(set: &str, elements: &[Element]) -> Vec<SetElementMessage> {
+    let message = |elements: &[Element]| SetElementMessage {
+        attributes: vec![
+            SetElementList::Table(TABLE.into()),
+            SetElementList::Set(set.into()),
+            SetElementList::Elements(elements.iter().map(Element::attributes).collect()),
+        ],
     };
-    let attributes = vec![
-        SetElementList::Table(TABLE.into()),
-        SetElementList::Set(set.into()),
-        SetElementList::Elements(keys.iter().map(element).collect()),
-    ];
-    (NfTablesMessage::NewSetElement(SetElementMessage { attributes }), NLM_F_CREATE)
+    elements.chunks(ELEMENTS_PER_MESSAGE_MAX).map(message).collect()
 }
 
 fn meta(key: MetaKey) -> Expressions {
@@ -393,10 +473,15 @@ fn update(set: &str) -> Expressions {
     }
 }
 
-fn counter_attributes() -> Vec<DefaultNla> {
+/// A counter that begins at `start`.
+fn counter_attributes(start: Counter) -> Vec<DefaultNla> {
+    let numbers = [
+        DefaultNla::new(NFTA_COUNTER_BYTES, start.bytes.to_be_bytes().to_vec()),
+        DefaultNla::new(NFTA_COUNTER_PACKETS, start.packets.to_be_bytes().to_vec()),
+    ];
     vec![
         DefaultNla::new(NFTA_EXPR_NAME, b"counter\0".to_vec()),
-        DefaultNla::new(NFTA_EXPR_DATA | NLA_F_NESTED, Vec::new()),
+        nested(NFTA_EXPR_DATA, &numbers),
     ]
 }
 

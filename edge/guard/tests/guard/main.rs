@@ -1,3 +1,6 @@
-//! The guard against the real kernel, in network namespaces of its own.
+//! The guard against the real kernel, in network namespaces of its own, and its warrant against everything that is not one.
 
+#[cfg(test)]
 mod kernel;
+#[cfg(test)]
+mod network;
