@@ -13,10 +13,13 @@
 //! - The world is reached through [`Wires`] only: sockets and clock are injected.
 //! - It holds no approver's key: approvals come from people.
 
+mod annex;
+mod books;
 mod config;
 mod errand;
 mod error;
 mod fit;
+mod folder;
 mod publication;
 mod recording;
 mod replay;

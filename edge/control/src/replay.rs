@@ -7,30 +7,23 @@ use leckwehr_crypt::SigningKey;
 use leckwehr_detect::{DetectConfig, Detector, Fusion, Rules};
 use leckwehr_estate::Estate;
 use leckwehr_incident::{Alarm, AlarmLevel, Claim, Fact, Finding, Impact, Phase, PlanRecord, Situation, Timestamp, What};
-use leckwehr_ledger::Ledger;
-use leckwehr_publish::report::{NetworkMode, ReportInput, render};
-use leckwehr_publish::{Language, PublishError, SiteConfig, Tlp, build_site, duties, public_key_line};
+use leckwehr_publish::{Language, PublishError, duties};
 use leckwehr_restore::{RestoreConfig, RestorePlan, plan_restore};
 use leckwehr_telemetry::{IntakeError, SensorAccount};
 use leckwehr_trace::{TraceConfig, assess, claims};
-use serde::Serialize;
-use serde_json::json;
 
+use crate::annex::annexes;
+use crate::books::Books;
 use crate::error::ControlError;
-use crate::fit::fit_fact;
-use crate::publication::save;
+use crate::folder::{Written, cannot_write};
 use crate::recording::{REPLAY_EVENTS_MAX, REPLAY_FILES_MAX, Recording};
 use crate::summary::{
     self, BytesLine, DutyLine, DutyLines, InputLines, LedgerLine, RestoreLines, RouteLines, Summary, TakedownLines,
     hosts_by_tier, last_alarms, rule_lines,
 };
 
-/// Facts written to the ledger at once.
-const BATCH_FACTS_MAX: usize = 512;
-/// The dry site may be read for this long after the end of the recording, in milliseconds.
-const VALID_MS: i64 = 24 * 3_600_000;
 /// Says on every plan what it is.
-const DRY: &str = "dry: computed from a recording, executed by nobody";
+pub(crate) const DRY: &str = "dry: computed from a recording, executed by nobody";
 
 /// What a replay works with.
 pub struct ReplaySettings {
@@ -210,7 +203,6 @@ pub fn replay(settings: &ReplaySettings, news: &mut dyn FnMut(ReplayNews)) -> Re
     };
     written.analysis(&impact)?;
     written.plans(&choices, &takedown, &restore)?;
-    written.pages()?;
     let summary = Summary {
         estate: settings.estate.name.clone(),
         network: "recorded",
@@ -245,6 +237,7 @@ pub fn replay(settings: &ReplaySettings, news: &mut dyn FnMut(ReplayNews)) -> Re
         out: out.display().to_string(),
         written: summary::written(),
     };
+    written.pages(annexes(&summary, &settings.estate, settings.language))?;
     written.json("summary.json", &summary)?;
     Ok(ReplayOutcome {
         summary,
@@ -271,74 +264,6 @@ fn no_record(recording: &Recording) -> ReplayError {
     ReplayError::NoRecord {
         damaged: recording.damaged_total,
         places,
-    }
-}
-
-/// The ledger and what follows from it.
-struct Books {
-    ledger: Ledger,
-    situation: Situation,
-    waiting: Vec<Vec<u8>>,
-    at: Timestamp,
-}
-
-impl Books {
-    /// Begins with the first record. Which services ran is not known from telemetry, so none is said to.
-    fn open(settings: &ReplaySettings, at: Timestamp) -> Result<Self, ReplayError> {
-        let key = |error| ControlError::Keys(Box::new(error));
-        let ledger_key = SigningKey::from_seed(settings.ledger_key.seed()).map_err(key)?;
-        let folder = settings.out.join("ledger");
-        let ledger = Ledger::create_without_key(&folder, "leckwehr/replay", ledger_key).map_err(ControlError::from)?;
-        let mut books = Self {
-            ledger,
-            situation: Situation::default(),
-            waiting: Vec::new(),
-            at,
-        };
-        let estate = settings.estate.name.clone();
-        books.record(
-            "estate",
-            vec![What::WatchStarted {
-                estate,
-                services: Vec::new(),
-            }],
-        )?;
-        Ok(books)
-    }
-
-    /// Records facts at a time of the recording; time never runs back.
-    fn record_at(&mut self, at: Timestamp, by: &str, whats: Vec<What>) -> Result<(), ControlError> {
-        self.at = self.at.max(at);
-        self.record(by, whats)
-    }
-
-    fn record(&mut self, by: &str, whats: Vec<What>) -> Result<(), ControlError> {
-        for what in whats {
-            let fact = fit_fact(Fact::new(self.at, by, what));
-            self.situation.apply(&fact)?;
-            self.waiting.push(fact.to_bytes());
-        }
-        if self.waiting.len() >= BATCH_FACTS_MAX {
-            self.flush()?;
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), ControlError> {
-        for batch in std::mem::take(&mut self.waiting).chunks(BATCH_FACTS_MAX) {
-            self.ledger.append(batch)?;
-        }
-        Ok(())
-    }
-
-    /// Closes and exports the ledger; returns its size, the hash line of its checkpoint, and the situation.
-    fn close(mut self, out: &Path) -> Result<(u64, String, Situation), ControlError> {
-        self.flush()?;
-        self.ledger.export(&out.join("ledger-export"))?;
-        let size = self.ledger.size();
-        let hash = self.ledger.checkpoint().lines().nth(2).unwrap_or_default().to_owned();
-        self.ledger.close()?;
-        Ok((size, hash, self.situation))
     }
 }
 
@@ -460,120 +385,4 @@ fn open_decisions(policy: &TakedownPolicy, choices: &[CutOption], restore: &Rest
         what,
     };
     by_hand.chain(open).map(decision).collect()
-}
-
-/// What is written, and from what.
-struct Written<'a> {
-    settings: &'a ReplaySettings,
-    recording: &'a Recording,
-    situation: &'a Situation,
-    ledger: (u64, String),
-}
-
-impl Written<'_> {
-    fn analysis(&self, impact: &Impact) -> Result<(), ReplayError> {
-        self.file("situation.json", self.situation.to_json().as_bytes())?;
-        self.json("impact.json", impact)?;
-        let lines = self
-            .recording
-            .damaged
-            .iter()
-            .filter_map(|place| serde_json::to_string(place).ok());
-        let text: String = lines.map(|line| line + "\n").collect();
-        self.file("damaged.jsonl", text.as_bytes())
-    }
-
-    fn plans(
-        &self,
-        choices: &[CutOption],
-        takedown: &Result<PlanRecord, String>,
-        restore: &RestorePlan,
-    ) -> Result<(), ReplayError> {
-        self.json(
-            "takedown-options.json",
-            &json!({ "note": DRY, "policy": self.settings.policy, "options": choices }),
-        )?;
-        let plan = json!({ "note": DRY, "plan": takedown.as_ref().ok(), "none_because": takedown.as_ref().err() });
-        self.json("takedown-plan.json", &plan)?;
-        let assumed = match takedown {
-            Ok(plan) => format!("as if takedown plan {} had been executed and proven", plan.hash),
-            Err(_) => "as if nothing had been cut".to_owned(),
-        };
-        let restore = json!({
-            "note": DRY, "assumed": assumed, "plan": restore.to_record(), "schedule": restore.steps,
-            "services": restore.service_forecasts, "warnings": restore.warnings, "open_decisions": restore.open_decisions,
-        });
-        self.json("restore-plan.json", &restore)
-    }
-
-    /// Builds the status site as it would be now, and the report.
-    fn pages(&self) -> Result<(), ReplayError> {
-        let (situation, estate) = (self.situation, &self.settings.estate);
-        let (ledger_size, checkpoint) = self.ledger.clone();
-        let at = situation.as_of;
-        let config = SiteConfig {
-            base_url: "https://status.example/".to_owned(),
-            title: estate.name.clone(),
-            languages: vec![Language::De, Language::En],
-            // Nobody decided to publish it.
-            tlp: Tlp::AmberStrict,
-            issued: at,
-            valid_until: at.plus_ms(VALID_MS),
-            seq: 1,
-            prev_manifest_hash: None,
-            ledger_size,
-            checkpoint: checkpoint.clone(),
-        };
-        let site = build_site(situation, estate, &config, &self.settings.site_key)?;
-        let files: Vec<(String, Vec<u8>)> = site
-            .in_order()
-            .into_iter()
-            .map(|(name, content)| (name.to_owned(), content.to_vec()))
-            .collect();
-        let folder = self.settings.out.join("site");
-        save(&folder, &files).map_err(cannot_write(&folder))?;
-        let key = public_key_line(&self.settings.site_key.verifying_key());
-        self.file("site-key.pub", format!("untrusted comment: status site\n{key}\n").as_bytes())?;
-        let names: Vec<_> = self
-            .recording
-            .files
-            .iter()
-            .map(|f| Path::new(&f.path).file_name().unwrap_or_default().to_string_lossy())
-            .collect();
-        let source = match names.as_slice() {
-            [first, _, _, _, ..] => format!("{first} and {} more files", names.len() - 1),
-            few => few.join(", "),
-        };
-        let report = ReportInput {
-            title: "Leckwehr: replay".to_owned(),
-            source,
-            mode: NetworkMode::Recorded,
-            situation,
-            estate,
-            score: Vec::new(),
-            truth: Vec::new(),
-            published: Vec::new(),
-            ledger_size,
-            checkpoint,
-            generated_at: at,
-            language: self.settings.language,
-        };
-        self.file("report.html", render(&report)?.as_bytes())
-    }
-
-    fn json(&self, name: &str, value: &impl Serialize) -> Result<(), ReplayError> {
-        let text = serde_json::to_string_pretty(value);
-        let text = text.map_err(|error| cannot_write(&self.settings.out.join(name))(error.into()))?;
-        self.file(name, (text + "\n").as_bytes())
-    }
-
-    fn file(&self, name: &str, content: &[u8]) -> Result<(), ReplayError> {
-        let path = self.settings.out.join(name);
-        fs::write(&path, content).map_err(cannot_write(&path))
-    }
-}
-
-fn cannot_write(path: &Path) -> impl FnOnce(std::io::Error) -> ReplayError + use<> {
-    let path = path.to_owned();
-    move |source| ReplayError::Write { path, source }
 }

@@ -169,8 +169,10 @@ pub struct DutyLines {
 /// One duty.
 #[derive(Debug, Clone, Serialize)]
 pub struct DutyLine {
-    /// What.
+    /// What, in English.
     pub what: &'static str,
+    /// What, in German.
+    pub what_de: &'static str,
     /// Legal source and state of its text.
     pub source: String,
     /// Who has it.
@@ -255,6 +257,7 @@ impl DutyLine {
     pub(crate) fn new(due: &Due) -> Self {
         Self {
             what: due.rule.what_en,
+            what_de: due.rule.what_de,
             source: format!("{}, text of {}", due.rule.source, due.rule.text_of),
             bearer: due.rule.bearer,
             recipients: due.recipients.clone(),

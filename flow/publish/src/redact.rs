@@ -11,21 +11,32 @@ pub(crate) struct Redaction {
 }
 
 impl Redaction {
-    /// Collects the names. Ids that are plain words (`mail`) stay: they say nothing to an attacker.
+    /// Collects the names. Words that stand in the name of a public service (`mail`) stay: they tell nobody anything.
     pub fn new(situation: &Situation, estate: &Estate) -> Self {
-        let addresses = estate.systems.values().filter_map(|s| s.address).map(|a| a.to_string());
-        let hosts = situation.impact.hosts.iter().map(|h| h.system.clone());
-        let accounts = situation.impact.credentials.iter().map(|c| c.account.clone());
-        let telling = |name: &String| name.contains(|c: char| c.is_ascii_digit() || "-_\\@".contains(c));
-        let ids = estate
+        let impact = &situation.impact;
+        let own = estate
             .systems
             .keys()
-            .cloned()
-            .chain(accounts)
-            .chain(situation.hosts.keys().cloned());
-        let upper = |name: &String| name.chars().any(char::is_uppercase);
-        let names = ids.chain(hosts).filter(|n| telling(n) || upper(n)).chain(addresses).collect();
-        Self { names }
+            .chain(estate.accounts.keys())
+            .chain(situation.hosts.keys());
+        let assessed = impact.hosts.iter().map(|h| &h.system);
+        let accounts = impact.credentials.iter().map(|c| &c.account);
+        let observed = impact
+            .coverage
+            .iter()
+            .map(|c| &c.asset)
+            .chain(impact.outside.iter().map(|o| &o.address));
+        let addresses = estate.systems.values().filter_map(|s| s.address).map(|a| a.to_string());
+        let public: BTreeSet<String> = estate
+            .services
+            .iter()
+            .flat_map(|(id, service)| [id.as_str()].into_iter().chain(words(&service.name)))
+            .map(str::to_lowercase)
+            .collect();
+        let names = own.chain(assessed).chain(accounts).chain(observed).cloned().chain(addresses);
+        Self {
+            names: names.filter(|name| !public.contains(&name.to_lowercase())).collect(),
+        }
     }
 
     /// Replaces every run of names (`a, b und c`) by how many they are.
@@ -82,6 +93,9 @@ fn words(text: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use leckwehr_estate::Source;
+    use leckwehr_incident::HostView;
+
     use super::*;
 
     #[test]
@@ -95,5 +109,19 @@ mod tests {
             "Seen on [3 internal names] since noon."
         );
         assert_eq!(apply("Von fs-010 nichts. Ende …"), "Von fs-010 nichts. Ende …");
+    }
+    #[test]
+    fn plain_words_are_names_unless_a_service_bears_them() {
+        let mut situation = Situation::default();
+        situation.hosts.insert("scranton".to_owned(), HostView::default());
+        situation.hosts.insert("mail".to_owned(), HostView::default());
+        let service = "[service.post]\nname = 'Mail'\npriority = 1\nrto_minutes = 1\nmtpd_minutes = 2\nharm_eur_per_hour = 1\n";
+        let estate = Source {
+            name: "estate.toml".to_owned(),
+            text: format!("name = 'Test'\n{service}"),
+        };
+        let redaction = Redaction::new(&situation, &Estate::parse(&[estate]).unwrap());
+        let told = redaction.apply("Seen on scranton, not on the mail server", Language::En);
+        assert_eq!(told, "Seen on [an internal name], not on the mail server");
     }
 }

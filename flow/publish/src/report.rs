@@ -107,6 +107,19 @@ pub struct TruthEvent {
     pub text: String,
 }
 
+/// A further table, for what no situation holds: options that were not taken, forecasts, assumed deadlines.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Annex {
+    /// Title.
+    pub title: String,
+    /// What it stands on, one sentence.
+    pub note: String,
+    /// Column titles.
+    pub head: Vec<String>,
+    /// Rows; the first cell of each names it.
+    pub rows: Vec<Vec<String>>,
+}
+
 /// Everything that a report shows.
 #[derive(Debug, Clone)]
 pub struct ReportInput<'a> {
@@ -124,6 +137,8 @@ pub struct ReportInput<'a> {
     pub score: Vec<ScoreRow>,
     /// What really happened, where somebody knows; may be empty.
     pub truth: Vec<TruthEvent>,
+    /// Further tables; may be empty.
+    pub annexes: Vec<Annex>,
     /// When the status site was published.
     pub published: Vec<Timestamp>,
     /// Entries in the ledger.
@@ -322,9 +337,16 @@ fn events(input: &ReportInput<'_>, start: Timestamp) -> Vec<EventRow> {
         let text = format!("{} – {}", view.alarm.entity, view.alarm.reasons.join("; "));
         rows.push(row(view.alarm.at, l.pick("Alarm", "alarm"), text));
     }
-    for view in situation.plans.values() {
-        let text = format!("{} ({})", view.plan.summary, view.plan.steps.len());
-        rows.push(row(view.proposed, l.pick("Plan vorgeschlagen", "plan proposed"), text));
+    for plan in plans(situation, l) {
+        let record = &plan.view.plan;
+        let text = format!(
+            "{} {}: {} ({})",
+            plan.title,
+            record.generation,
+            record.summary,
+            record.steps.len()
+        );
+        rows.push(row(plan.view.proposed, l.pick("Plan vorgeschlagen", "plan proposed"), text));
     }
     for event in &input.truth {
         rows.push(row(event.at, &event.actor, event.text.clone()));

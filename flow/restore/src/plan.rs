@@ -157,8 +157,9 @@ impl RestorePlan {
             generation,
             hash: String::new(),
             summary: format!(
-                "{} steps in {planned_ms} ms bring back {} services; {} warnings, {} open decisions; schedule {}",
+                "{} steps in {} bring back {} services; {} warnings, {} open decisions; schedule {}",
                 steps.len(),
+                planned_words(planned_ms),
                 service_forecasts.iter().filter(|f| f.full_ms.is_some()).count(),
                 warnings.len(),
                 open_decisions.len(),
@@ -182,6 +183,13 @@ impl RestorePlan {
     /// Returns the plan as it goes into the ledger. Its summary carries the digest of what a record has no field for.
     pub fn to_record(&self) -> PlanRecord {
         self.record.clone()
+    }
+}
+
+fn planned_words(ms: u64) -> String {
+    match ms / 60_000 {
+        0 => format!("{ms} ms"),
+        minutes => format!("{} h {} min", minutes / 60, minutes % 60),
     }
 }
 
