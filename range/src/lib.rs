@@ -33,6 +33,8 @@ mod sensor;
 mod service;
 mod shell;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod topology;
 mod wire;
 mod world;

@@ -1,0 +1,271 @@
+//! Tests of the parts that decide what a drill is worth: the world, the truth and the score.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use leckwehr_estate::{Estate, SystemKind};
+use leckwehr_guard::{Counter, FirewallState};
+use leckwehr_incident::{Claim, ClaimTopic, Confidence, Fact, HostAssessment, Impact, Phase, Tier, Timestamp, What};
+
+use crate::attacker::{Act, Entry};
+use crate::benign::PracticeReport;
+use crate::director::{Played, Seconds, Truth};
+use crate::miniature::{HOSTS_MAX, HOSTS_MIN, MiniatureError, miniature};
+use crate::score::{Books, Score, score};
+use crate::world::World;
+
+fn essen() -> Estate {
+    Estate::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/essen"))).unwrap()
+}
+
+fn world(hosts: usize, seed: u64) -> World {
+    World::new(&essen(), hosts, seed, Path::new("nowhere")).unwrap()
+}
+
+#[test]
+fn miniatures_of_every_size_have_what_the_scenario_touches() {
+    let estate = essen();
+    for hosts in [HOSTS_MIN, 24, 100, 200, HOSTS_MAX] {
+        let small = miniature(&estate, hosts).unwrap();
+        assert_eq!(small.systems.len(), hosts);
+        let kinds: BTreeSet<SystemKind> = small.systems.values().map(|s| s.kind).collect();
+        for kind in [
+            SystemKind::JumpHost,
+            SystemKind::BackupVault,
+            SystemKind::EauIntake,
+            SystemKind::EpaStore,
+        ] {
+            assert!(kinds.contains(&kind), "{hosts} hosts have no {kind:?}");
+        }
+        let addresses: BTreeSet<_> = small.systems.values().filter_map(|s| s.address).collect();
+        assert_eq!(addresses.len(), hosts, "an address is used twice");
+    }
+    assert!(matches!(miniature(&estate, HOSTS_MIN - 1), Err(MiniatureError::Hosts(_))));
+    assert!(matches!(miniature(&Estate::default(), 24), Err(MiniatureError::NoEntry)));
+}
+
+/// Hosts that somebody reaches who starts at the jump host and uses what lies on each host he is on.
+fn reachable(world: &World) -> BTreeSet<String> {
+    let by_address: BTreeMap<Ipv4Addr, &str> = world.hosts.iter().map(|h| (h.address, h.system.as_str())).collect();
+    let mut owned = BTreeSet::from([by_address[&world.entry[1].host].to_owned()]);
+    loop {
+        let known: Vec<(String, String)> = owned.iter().flat_map(|o| world.host(o).unwrap().secrets.clone()).collect();
+        let targets: BTreeSet<String> = owned
+            .iter()
+            .flat_map(|o| world.host(o).unwrap().neighbours.iter().map(|n| n.0.clone()))
+            .collect();
+        let opens = |t: &&String| {
+            known
+                .iter()
+                .any(|(user, secret)| world.host(t).unwrap().accounts.get(user) == Some(secret))
+        };
+        let next: Vec<String> = targets
+            .iter()
+            .filter(|t| !owned.contains(*t))
+            .filter(opens)
+            .cloned()
+            .collect();
+        if next.is_empty() {
+            return owned;
+        }
+        owned.extend(next);
+    }
+}
+
+#[test]
+fn every_seed_leads_to_backups_and_files_and_never_to_what_is_protected() {
+    let mut ways = BTreeSet::new();
+    for seed in 0..40 {
+        let world = world(24, seed);
+        let owned = reachable(&world);
+        let kinds: BTreeSet<SystemKind> = owned.iter().map(|s| world.host(s).unwrap().kind).collect();
+        assert!(
+            kinds.contains(&SystemKind::BackupServer) && kinds.contains(&SystemKind::FileServer),
+            "seed {seed}: {owned:?}"
+        );
+        assert!(
+            !kinds.contains(&SystemKind::BackupVault) && !kinds.contains(&SystemKind::EpaStore),
+            "seed {seed}: {owned:?}"
+        );
+        ways.insert(owned);
+    }
+    assert!(ways.len() > 20, "40 seeds give {} different ways only", ways.len());
+}
+
+#[test]
+fn equal_seeds_give_equal_worlds() {
+    let fingerprint = |seed| {
+        let world = world(24, seed);
+        let hosts: Vec<_> = world
+            .hosts
+            .iter()
+            .map(|h| (h.system.clone(), h.secrets.clone(), h.neighbours.clone(), h.blind))
+            .collect();
+        (world.entry, hosts)
+    };
+    assert_eq!(fingerprint(7), fingerprint(7));
+    assert_ne!(fingerprint(7), fingerprint(8));
+}
+
+const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+/// A drill in which everything went well: one host, one message, one file, one claim.
+fn good() -> (Played, Vec<Fact>) {
+    let entry = |act, path: &str, bytes| Entry {
+        at: Timestamp(10),
+        act,
+        host: HOST,
+        account: "adm".into(),
+        path: path.into(),
+        bytes,
+        done: true,
+    };
+    let file = |digest: &str| BTreeMap::from([("docs/a".to_owned(), digest.to_owned())]);
+    let truth = Truth {
+        attack_began: Timestamp(5),
+        diary: vec![
+            entry(Act::Login, "", 0),
+            entry(Act::Stole, "docs/a", 90),
+            entry(Act::Encrypted, "docs/a", 0),
+        ],
+        systems: BTreeMap::from([(HOST, "fs-1".to_owned())]),
+        dropped_bytes: 10,
+        practices: vec![PracticeReport {
+            sent: vec!["m1".into(), "m2".into()],
+            accepted: vec!["m1".into()],
+        }],
+        delivered: vec!["m1".into()],
+        guards: BTreeMap::from([("guard".to_owned(), FirewallState::default())]),
+        files: BTreeMap::from([(
+            "fs-1".to_owned(),
+            BTreeMap::from([("docs/a".to_owned(), BTreeSet::from(["d".to_owned()]))]),
+        )]),
+        found: BTreeMap::from([("fs-1".to_owned(), file("d"))]),
+        copies: vec![Some(1)],
+        failures: Vec::new(),
+    };
+    let played = Played {
+        estate: Estate::default(),
+        truth,
+        seconds: Seconds::default(),
+        phases: BTreeMap::new(),
+    };
+    let host = HostAssessment {
+        system: "fs-1".into(),
+        tier: Tier::Proven,
+        since: None,
+        via: None,
+        reasons: Vec::new(),
+    };
+    let impact = Impact {
+        hosts: vec![host],
+        bytes_out_max: 100,
+        ..Impact::default()
+    };
+    let claim = |topic| What::Claimed {
+        claim: Claim {
+            id: "claim".into(),
+            topic,
+            text: BTreeMap::new(),
+            confidence: Confidence::Likely,
+            evidence: Vec::new(),
+            coverage: String::new(),
+            not_seen: String::new(),
+            review_by: Timestamp(0),
+        },
+    };
+    let whats = [
+        What::Assessed { impact },
+        claim(ClaimTopic::BytesOut { bytes: 100 }),
+        claim(ClaimTopic::Compromised {
+            hosts: vec!["fs-1".into()],
+        }),
+    ];
+    (
+        played,
+        whats.into_iter().map(|what| Fact::new(Timestamp(20), "test", what)).collect(),
+    )
+}
+
+fn judged(played: &Played, facts: &[Fact], verified: bool) -> Score {
+    let entries: Vec<Vec<u8>> = facts.iter().map(Fact::to_bytes).collect();
+    score(played, &Books::read(&entries, verified).unwrap(), "real", 1)
+}
+
+#[test]
+fn a_good_drill_passes() {
+    let (played, facts) = good();
+    let score = judged(&played, &facts, true);
+    assert!(score.passed, "{:?}", score.because);
+    assert_eq!((score.hosts.truth, score.hosts.found, score.hosts.wrong), (1, 1, 0));
+    assert_eq!((score.files.damaged, score.files.restored, score.files.lost), (1, 1, 0));
+    assert_eq!((score.messages.sent, score.messages.accepted), (2, 1));
+    assert_eq!((score.bytes_out.truth, score.bytes_out.bound), (100, 100));
+}
+
+#[test]
+fn every_single_thing_that_goes_wrong_fails_the_drill() {
+    type Spoil = fn(&mut Played, &mut Vec<Fact>);
+    let spoilt: [(&str, Spoil); 12] = [
+        ("a host missed", |p, _| {
+            let second = Ipv4Addr::new(10, 0, 0, 2);
+            p.truth.systems.insert(second, "fs-2".into());
+            let login = Entry {
+                host: second,
+                ..p.truth.diary[0].clone()
+            };
+            p.truth.diary.push(login);
+        }),
+        ("a packet through the cut", |p, _| {
+            let state = p.truth.guards.get_mut("guard").unwrap();
+            state.passed.insert("h0".into(), Counter { packets: 1, bytes: 60 });
+        }),
+        ("one byte over the bound", |p, _| p.truth.dropped_bytes += 1),
+        ("a message lost", |p, _| p.truth.delivered.clear()),
+        ("a message twice", |p, _| p.truth.delivered.push("m1".into())),
+        ("nothing accepted", |p, _| p.truth.practices.clear()),
+        ("a file wrong", |p, _| {
+            drop(p.truth.found.get_mut("fs-1").unwrap().insert("docs/a".into(), "x".into()))
+        }),
+        ("a file gone", |p, _| p.truth.found.clear()),
+        ("a claim of too many hosts", |_, f| {
+            if let What::Claimed { claim } = &mut f[2].what {
+                claim.topic = ClaimTopic::Compromised {
+                    hosts: vec!["fs-1".into(), "fs-9".into()],
+                };
+            }
+        }),
+        ("a claim of safety", |_, f| {
+            if let What::Claimed { claim } = &mut f[2].what {
+                claim.topic = ClaimTopic::NotReached {
+                    scope: "files".into(),
+                    hosts: vec!["fs-1".into()],
+                };
+            }
+        }),
+        ("no copy of the site", |p, _| p.truth.copies = vec![None]),
+        ("a node failed", |p, _| p.truth.failures.push("fs-1: gone".into())),
+    ];
+    for (what, spoil) in spoilt {
+        let (mut played, mut facts) = good();
+        spoil(&mut played, &mut facts);
+        let score = judged(&played, &facts, true);
+        assert!(!score.passed && !score.because.is_empty(), "{what} was not noticed");
+    }
+    let (played, facts) = good();
+    assert!(!judged(&played, &facts, false).passed, "an unverified ledger was not noticed");
+}
+
+#[test]
+fn books_that_skip_a_phase_are_refused() {
+    let skip = Fact::new(
+        Timestamp(1),
+        "test",
+        What::PhaseEntered {
+            phase: Phase::Contained,
+            reason: String::new(),
+        },
+    );
+    assert!(Books::read(&[skip.to_bytes()], true).is_err());
+}
