@@ -173,7 +173,10 @@ impl Warrant {
             step: *number,
             executor: self.executor.clone(),
         })?;
-        if action_of(&step.action) != Some(envelope.order.action) || step.target != envelope.order.target_text() {
+        let order = &envelope.order;
+        // OpenC2 knows one target; a second one could be the one that somebody acts on.
+        let is_the_step = action_of(&step.action) == Some(order.action) && order.target.len() == 1;
+        if !is_the_step || step.target != order.target_text() {
             return Err(Refusal::NotTheStep { step: *number });
         }
         self.fence.pass(plan.generation)?;

@@ -7,6 +7,7 @@
 //!
 //! # Architecture invariants
 //! - An order without a plan whose hash two different people approved does nothing ([`Warrant`]).
+//! - Only the control room's certificate may order; an agent's own, of the same root, may not ([`CONTROL_ROOM`]).
 //! - The executor makes no choices: it does the numbered step of the approved plan, or refuses.
 //! - Orders are idempotent, and fenced: an order of an older generation than the newest seen is refused.
 //! - A cut is one kernel transaction over a set of *interfaces*, first in the forward hook: it ends IPv4, IPv6 and
@@ -25,4 +26,4 @@ pub use executor::{Executor, Fence, GuardExecutor, Refusal, Warrant};
 pub use firewall::{Counter, Firewall, FirewallError, FirewallState};
 pub use nft::Nft;
 pub use order::{Action, Approval, Envelope, ORDER_BYTES_MAX, Order, Reply, Status};
-pub use server::{ServerError, serve_connection};
+pub use server::{CONTROL_ROOM, ServerError, serve_connection};

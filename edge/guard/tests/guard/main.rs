@@ -4,3 +4,7 @@
 mod kernel;
 #[cfg(test)]
 mod network;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
+mod warrant;

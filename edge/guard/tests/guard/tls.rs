@@ -1,0 +1,103 @@
+use std::sync::Arc;
+
+use leckwehr_crypt::{Authority, Identity, client_tls, server_tls};
+use leckwehr_guard::{
+    Action, ClientError, Envelope, Executor, Fence, Order, Refusal, Reply, Status, Warrant, send_order, serve_connection,
+};
+use leckwehr_incident::PlanStep;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::Mutex;
+
+/// Counts what it is asked to do.
+#[derive(Default)]
+struct Counting(u32);
+
+impl Executor for Counting {
+    async fn execute(&mut self, _order: &Order, _step: Option<&PlanStep>) -> Result<Reply, Refusal> {
+        self.0 += 1;
+        Ok(Reply::done(self.0.into()))
+    }
+}
+
+/// One question from a client with `tls` to a server that has `server`; the answer, and how often the executor was asked.
+async fn ask(server: &Identity, tls: Arc<ClientConfig>, name: &str) -> (Result<Reply, ClientError>, u32) {
+    let folder = tempfile::tempdir().unwrap();
+    let fence = Fence::open(folder.path().join("fence")).unwrap();
+    let warrant = Warrant {
+        executor: name.into(),
+        directory: None,
+        approvers: [].into(),
+        fence,
+    };
+    let executor = Arc::new(Mutex::new((warrant, Counting::default())));
+    let (near, far) = tokio::io::duplex(4096);
+    let server = tokio::spawn(serve_connection(far, server_tls(server).unwrap(), Arc::clone(&executor)));
+    let order = Order::new(Action::Query, "features", serde_json::json!([]));
+    let envelope = Envelope {
+        request_id: "1".into(),
+        order,
+        plan: None,
+        approvals: vec![],
+    };
+    let answer = send_order(near, tls, name, &envelope).await;
+    let _ = server.await.unwrap();
+    let asked = executor.lock().await.1.0;
+    (answer, asked)
+}
+
+#[tokio::test]
+async fn only_both_of_one_root_and_of_the_right_name_talk() {
+    let (ours, theirs) = (Authority::generate("ours").unwrap(), Authority::generate("theirs").unwrap());
+    let guard = ours.issue("guard-a").unwrap();
+    let room = client_tls(&ours.issue("control-room").unwrap()).unwrap();
+
+    let (answer, asked) = ask(&guard, Arc::clone(&room), "guard-a").await;
+    assert_eq!((answer.unwrap().status, asked), (Status::OK, 1));
+
+    // The server is another one than was meant, or of another root.
+    let (answer, asked) = ask(&guard, Arc::clone(&room), "guard-b").await;
+    assert!(answer.unwrap_err().is_certainly_not_applied() && asked == 0);
+    let (answer, asked) = ask(&theirs.issue("guard-a").unwrap(), room, "guard-a").await;
+    assert!(answer.unwrap_err().is_certainly_not_applied() && asked == 0);
+
+    // The client is of another root: it trusts the server, the server does not trust it.
+    let mut stranger = theirs.issue("control-room").unwrap();
+    stranger.root = guard.root.clone();
+    let (answer, asked) = ask(&guard, client_tls(&stranger).unwrap(), "guard-a").await;
+    assert!(answer.is_err() && asked == 0, "{answer:?}");
+
+    // The client is an agent: of our root, but nobody to take orders from.
+    let agent = client_tls(&ours.issue("fs-1").unwrap()).unwrap();
+    let (answer, asked) = ask(&guard, agent, "guard-a").await;
+    assert!(answer.is_err() && asked == 0, "{answer:?}");
+
+    // The client has no certificate.
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(guard.root.clone())).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let nobody = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap();
+    let nobody = nobody.with_root_certificates(roots).with_no_client_auth();
+    let (answer, asked) = ask(&guard, Arc::new(nobody), "guard-a").await;
+    assert!(answer.is_err() && asked == 0, "{answer:?}");
+
+    // A name that is none, and a peer that goes away.
+    let (near, far) = tokio::io::duplex(64);
+    drop(far);
+    let room = client_tls(&ours.issue("control-room").unwrap()).unwrap();
+    let order = Order::new(Action::Query, "features", serde_json::json!([]));
+    let envelope = Envelope {
+        request_id: "1".into(),
+        order,
+        plan: None,
+        approvals: vec![],
+    };
+    assert!(
+        send_order(near, room, "guard-a", &envelope)
+            .await
+            .unwrap_err()
+            .is_certainly_not_applied()
+    );
+}
