@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use leckwehr_contain::CutOption;
-use leckwehr_incident::{Impact, PlanRecord, Situation};
+use leckwehr_incident::{Impact, PlanRecord, Situation, Timestamp};
 use leckwehr_publish::report::{Annex, NetworkMode, ReportInput, render};
 use leckwehr_publish::{Language, SiteConfig, Tlp, build_site, public_key_line};
 use leckwehr_restore::RestorePlan;
@@ -64,7 +64,8 @@ impl Written<'_> {
     pub fn pages(&self, annexes: Vec<Annex>) -> Result<(), ReplayError> {
         let (situation, estate) = (self.situation, &self.settings.estate);
         let (ledger_size, checkpoint) = self.ledger.clone();
-        let at = situation.as_of;
+        // A record may bear any time, the last one that there is as well.
+        let at = situation.as_of.min(Timestamp(i64::MAX).plus_ms(-VALID_MS));
         let config = SiteConfig {
             base_url: "https://status.example/".to_owned(),
             title: format!("{} (aufgezeichnet, recorded)", estate.name),
