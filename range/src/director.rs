@@ -38,6 +38,8 @@ const CLEAN_UP_TRIES_MAX: usize = 100;
 const CLEAN_UP_PAUSE_MS: u64 = 20;
 /// Backups that lie on the backup server at the start.
 const SNAPSHOTS: usize = 5;
+/// What a planned minute takes in a drill, in milliseconds: recipes are written for the real thing.
+const MINUTE_MS: u64 = 5;
 /// People who approve plans in a drill, with keys of their own that the control room does not have.
 const APPROVERS: [&str; 2] = ["officer-in-charge", "crisis-manager"];
 
@@ -331,7 +333,7 @@ impl Director {
             roles.push((
                 host.system.clone(),
                 Role::Host {
-                    host,
+                    host: Box::new(host),
                     orders,
                     user,
                     daily,
@@ -351,13 +353,16 @@ impl Director {
             directory: self.directory.clone(),
             management,
             identity: self.identity(name)?,
-            approvers: self
-                .approvers
-                .iter()
-                .map(|(n, k)| (n.clone(), *k.verifying_key().as_bytes()))
-                .collect(),
+            approvers: self.approver_keys(),
             fence: fence.join(name),
         })
+    }
+
+    fn approver_keys(&self) -> BTreeMap<String, [u8; 32]> {
+        self.approvers
+            .iter()
+            .map(|(name, key)| (name.clone(), *key.verifying_key().as_bytes()))
+            .collect()
     }
 
     fn identity(&self, name: &str) -> Result<Identity, DrillError> {
@@ -478,7 +483,9 @@ impl Director {
             mirrors: vec![mirror(outsider::MIRROR_A), mirror(outsider::MIRROR_B)],
             vault: world.first_of(SystemKind::BackupVault).map(|v| v.system.clone()),
             policy: TakedownPolicy::default(),
+            approvers: self.approver_keys(),
             approvals_min: APPROVERS.len(),
+            minute_ms: MINUTE_MS,
         };
         std::fs::create_dir_all(&config.folder)?;
         let hidden = vec![self.folder.join("hosts"), self.folder.join("outside")];

@@ -71,7 +71,7 @@ pub enum Role {
     /// A host of the provider.
     Host {
         /// The host.
-        host: HostRole,
+        host: Box<HostRole>,
         /// Orders.
         orders: OrderRole,
         /// A user who works on it.
@@ -247,7 +247,7 @@ pub async fn run(role: Role, net: Net, tells: mpsc::UnboundedReceiver<Tell>, voi
             orders,
             user,
             daily,
-        } => run_host(host, orders, (user, daily), net, tells, &voice).await,
+        } => run_host(*host, orders, (user, daily), net, tells, &voice).await,
         Role::Vendor { host } => match Host::start(host, net).await {
             Ok(_host) => idle(tells, &voice).await,
             Err(error) => Err(error),

@@ -33,8 +33,12 @@ pub struct Config {
     pub vault: Option<String>,
     /// The agreed rules of a takedown.
     pub policy: TakedownPolicy,
-    /// People who must approve a plan.
+    /// Public keys of the people who may approve plans.
+    pub approvers: BTreeMap<String, [u8; 32]>,
+    /// How many of them must approve each plan.
     pub approvals_min: usize,
+    /// Milliseconds that a planned minute takes: 60,000, or less in a drill.
+    pub minute_ms: u64,
 }
 
 /// A foreign host that takes copies of the status site.

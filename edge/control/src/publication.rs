@@ -63,7 +63,7 @@ impl<W: Wires> Room<W> {
         let key = self.site_key.verifying_key();
         let right = |copy: &io::Result<BTreeMap<String, Vec<u8>>>| {
             copy.as_ref()
-                .is_ok_and(|files| verify_site(files, &key, 0, self.wires.now()).is_ok())
+                .is_ok_and(|files| verify_site(files, &key, self.site_seq, self.wires.now()).is_ok())
         };
         let mirrors_ok = copies.iter().filter(|copy| right(copy)).count() as u32;
         let published = What::SitePublished {

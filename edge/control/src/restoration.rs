@@ -14,8 +14,6 @@ use crate::error::ControlError;
 use crate::room::Room;
 use crate::takedown::{LOGON_PORT, agent};
 
-/// Milliseconds that a planned minute takes where the control room runs a drill: recipes are written for the real thing.
-const DRILL_MINUTE_MS: u64 = 5;
 /// Bytes of file content in one order; more goes in several.
 const ORDER_CONTENT_BYTES_MAX: usize = 8 << 20;
 /// Hours until a claim of this room must be looked at again.
@@ -43,20 +41,22 @@ struct PresentFile {
 impl<W: Wires> Room<W> {
     /// Plans the return, gets it approved, and brings everything back wave by wave.
     pub(crate) async fn restore(&mut self) -> Result<(), ControlError> {
-        let generation = self.situation.plans.len() as u64 + 1;
+        let generation = self.next_generation();
         let config = RestoreConfig {
             generation,
-            minute_ms: DRILL_MINUTE_MS,
+            minute_ms: self.config.minute_ms,
             ..RestoreConfig::default()
         };
         let plan = plan_restore(&self.situation, &self.config.estate, &config);
-        let open = plan.open_decisions.iter().chain(&plan.warnings).cloned();
-        let open = open
-            .map(|what| What::NotBuilt {
+        let open = plan
+            .open_decisions
+            .iter()
+            .chain(&plan.warnings)
+            .map(|what| What::DecisionOpen {
                 room: "restore".into(),
-                what,
-            })
-            .collect();
+                what: what.clone(),
+            });
+        let open = open.collect();
         self.record("restore", open)?;
         let warrant = self.approvals(&plan.to_record()).await?;
         self.enter(Phase::Restoring, "the restoration plan is approved")?;

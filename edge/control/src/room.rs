@@ -1,8 +1,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use leckwehr_crypt::{SigningKey, client_tls};
+use leckwehr_crypt::{SigningKey, VerifyingKey, client_tls, from_hex};
 use leckwehr_detect::{DetectConfig, Detector, Fusion, Rules};
+use leckwehr_guard::Approval;
 use leckwehr_incident::{AlarmLevel, Fact, Finding, Impact, Phase, Situation, What};
 use leckwehr_ledger::Ledger;
 use leckwehr_telemetry::{Events, Intake, SensorAccount};
@@ -16,6 +18,9 @@ use crate::error::ControlError;
 
 /// Telemetry lines taken in before the detectors look at them.
 const BATCH_LINES_MAX: usize = 4_096;
+
+/// Longest wait for records that agents say they have shipped, in milliseconds: one that lies must not stop the takedown.
+const SETTLE_MS_MAX: i64 = 2_000;
 
 /// A live control room.
 pub struct Room<W> {
@@ -200,17 +205,17 @@ impl<W: Wires> Room<W> {
         let mut names = BTreeSet::new();
         while names.len() < self.config.approvals_min {
             match self.inputs.recv().await.ok_or(ControlError::Deserted)? {
-                Input::Approved { hash, approval } if hash == plan.hash => {
-                    names.insert(approval.approver.clone());
+                Input::Approved { hash, approval } if hash == plan.hash && self.is_signed(&approval, &hash) => {
+                    if !names.insert(approval.approver.clone()) {
+                        continue;
+                    }
                     let (approver, signature) = (approval.approver.clone(), approval.signature.clone());
-                    self.record(
-                        &approver,
-                        vec![What::PlanApproved {
-                            hash,
-                            approver: approver.clone(),
-                            signature,
-                        }],
-                    )?;
+                    let approved = What::PlanApproved {
+                        hash,
+                        approver: approver.clone(),
+                        signature,
+                    };
+                    self.record(&approver, vec![approved])?;
                     approvals.push(approval);
                 }
                 other => {
@@ -223,6 +228,30 @@ impl<W: Wires> Room<W> {
             plan: plan.clone(),
             approvals,
         })
+    }
+
+    /// Returns whether a known approver signed this hash. Guards and agents check again for themselves.
+    fn is_signed(&self, approval: &Approval, hash: &str) -> bool {
+        let key = self
+            .config
+            .approvers
+            .get(&approval.approver)
+            .map(|key| VerifyingKey::from_bytes(*key));
+        key.zip(from_hex(&approval.signature))
+            .is_some_and(|(key, signature)| key.verify(hash.as_bytes(), &signature).is_ok())
+    }
+
+    /// Returns a generation that is newer than any plan's before, of this incident and of earlier ones: the milliseconds since
+    /// 1970, because executors remember the newest they saw.
+    pub(crate) fn next_generation(&self) -> u64 {
+        let newest = self
+            .situation
+            .plans
+            .values()
+            .map(|p| p.plan.generation)
+            .max()
+            .unwrap_or_default();
+        (self.wires.now().0.max(0).unsigned_abs() / 1_000_000).max(newest + 1)
     }
 
     /// Waits until every record that agents have written so far has arrived, and reads the guards' counters.
@@ -242,11 +271,27 @@ impl<W: Wires> Room<W> {
             self.take_egress(executor, &reply.results);
         }
         self.take_waiting()?;
-        while awaited
-            .iter()
-            .any(|(sensor, sequence)| self.last_sequence(sensor) < *sequence)
-        {
-            self.wait().await?;
+        let until = self.wires.now().plus_ms(SETTLE_MS_MAX);
+        let missing = |room: &Self| {
+            awaited
+                .iter()
+                .find(|(sensor, number)| room.last_sequence(sensor) < *number)
+                .cloned()
+        };
+        while let Some((sensor, number)) = missing(self) {
+            let left_ms = (until.0 - self.wires.now().0) / 1_000_000;
+            if left_ms <= 0 {
+                let what = format!("records up to {number} of {sensor} did not arrive within {SETTLE_MS_MAX} ms");
+                return self.record(
+                    "telemetry",
+                    vec![What::NotKnown {
+                        room: "telemetry".into(),
+                        what,
+                    }],
+                );
+            }
+            let waited = tokio::time::timeout(Duration::from_millis(left_ms.unsigned_abs()), self.wait());
+            waited.await.unwrap_or(Ok(()))?;
         }
         Ok(())
     }

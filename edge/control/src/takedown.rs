@@ -21,16 +21,18 @@ pub(crate) const LOGON_PORT: u16 = 22;
 impl<W: Wires> Room<W> {
     /// Plans, gets approved, cuts and proves the cut, again until nothing is left to cut. False if there was nothing at all.
     pub(crate) async fn contain(&mut self) -> Result<bool, ControlError> {
+        let mut refused = BTreeSet::new();
         for wave in 1..=WAVES_MAX {
+            self.settle().await?;
             let impact = self.impact();
             let policy = self.config.policy.clone();
             let choices = options(&impact, &self.config.estate, &policy);
             let Some(choice) = choices.into_iter().find(|o| o.scale == policy.scale) else {
                 return Ok(false);
             };
-            let generation = self.situation.plans.len() as u64 + 1;
-            let cut = self.cut_already();
-            let plan = match takedown_plan(&choice, &impact, &self.config.estate, &policy, generation, &cut) {
+            let left_alone = self.cut_already().union(&refused).cloned().collect();
+            let generation = self.next_generation();
+            let plan = match takedown_plan(&choice, &impact, &self.config.estate, &policy, generation, &left_alone) {
                 Ok(plan) => plan,
                 Err(_) if wave == 1 => return Ok(false),
                 Err(_) => break,
@@ -41,7 +43,7 @@ impl<W: Wires> Room<W> {
             if self.situation.phase != Phase::Declared {
                 self.enter(Phase::Declared, "a critical alarm; a takedown is proposed")?;
             }
-            let by_hand = choice.by_hand.iter().map(|id| What::NotBuilt {
+            let by_hand = choice.by_hand.iter().map(|id| What::DecisionOpen {
                 room: "contain".into(),
                 what: format!("{id} has no guard: cut it by hand"),
             });
@@ -49,7 +51,7 @@ impl<W: Wires> Room<W> {
             let warrant = self.approvals(&plan).await?;
             self.execute_cut(&warrant, &choice).await?;
             self.prove(&plan).await?;
-            self.settle().await?;
+            refused.extend(self.hand_over(&plan)?);
         }
         self.enter(Phase::Contained, "every planned cut is verified from both sides")?;
         self.publish().await?;
@@ -61,6 +63,23 @@ impl<W: Wires> Room<W> {
         self.enter(Phase::Assessed, "the impact analysis stands, with what it cannot know")?;
         self.publish().await?;
         Ok(true)
+    }
+
+    /// Targets of a plan that no guard cut: people must, and no further plan asks for them.
+    fn hand_over(&mut self, plan: &PlanRecord) -> Result<Vec<String>, ControlError> {
+        let cut = self.cut_already();
+        let open: Vec<String> = plan
+            .steps
+            .iter()
+            .map(|s| s.target.clone())
+            .filter(|t| !cut.contains(t))
+            .collect();
+        let decisions = open.iter().map(|target| What::DecisionOpen {
+            room: "contain".into(),
+            what: format!("{target} was not cut by its guard: cut it by hand"),
+        });
+        self.record("contain", decisions.collect())?;
+        Ok(open)
     }
 
     pub(crate) fn cut_already(&self) -> BTreeSet<String> {
@@ -222,7 +241,7 @@ impl<W: Wires> Room<W> {
                         },
                     }
                 }
-                Err(_) => What::NotBuilt {
+                Err(_) => What::NotKnown {
                     room: "contain".into(),
                     what: format!("the probe from {from} to {to} got no answer"),
                 },

@@ -17,39 +17,54 @@ pub struct Harm {
     pub insured: u64,
 }
 
-/// Computes what breaks when `systems` and `connections` are cut. O(services × needs) for each round of the fix-point.
+/// Computes what breaks when `systems` and `connections` are cut: whatever needs them, and whatever needs that.
+///
+/// O(needs of the estate) for each round of the fix-point.
 pub fn harm_of(estate: &Estate, systems: &BTreeSet<String>, connections: &BTreeSet<String>) -> Harm {
-    let down = estate.services_down(systems);
-    let mut broken = down.clone();
-    for connection in connections {
-        let switch = estate.connections.get(connection).and_then(|c| c.switch.as_ref());
-        broken.extend(switch.map(|s| s.breaks.clone()).unwrap_or_default());
-    }
+    let down = all_down(estate, systems, connections);
     let mut harm = Harm::default();
     let mut customers: BTreeSet<&String> = BTreeSet::new();
-    for id in &broken {
-        let Some(service) = estate.services.get(id) else { continue };
-        let level = service_level(estate, id, systems, &down);
-        harm.eur_per_hour += service.harm_eur_per_hour / if level == ServiceLevel::Limited { 2 } else { 1 };
+    let insurers = || estate.parties.iter().filter(|(_, p)| p.kind == PartyKind::Insurer);
+    for (id, service) in estate.services.iter().filter(|(id, _)| down.contains(*id)) {
+        let level = service_level(estate, id, &down, &down);
+        let share = if level == ServiceLevel::Limited { 2 } else { 1 };
+        harm.eur_per_hour = harm.eur_per_hour.saturating_add(service.harm_eur_per_hour / share);
         harm.services.insert(id.clone(), level);
-        let insurers = estate
-            .parties
-            .iter()
-            .filter(|(_, p)| p.kind == PartyKind::Insurer)
-            .map(|(id, _)| id);
-        customers.extend(insurers.filter(|i| service.customers.is_empty() || service.customers.contains(i)));
+        let is_customer = |id: &&String| service.customers.is_empty() || service.customers.contains(*id);
+        customers.extend(insurers().map(|(id, _)| id).filter(is_customer));
     }
     harm.insurers = customers.len();
-    harm.insured = customers
-        .iter()
-        .filter_map(|id| estate.parties.get(*id))
-        .map(|p| p.insured)
-        .sum();
+    let insured = customers.iter().filter_map(|id| estate.parties.get(*id)).map(|p| p.insured);
+    harm.insured = insured.fold(0, u64::saturating_add);
     harm
+}
+
+/// Systems and services that do not work whole: those cut, those that a cut connection breaks, and the least set of others
+/// that have a need without an alternative left.
+fn all_down(estate: &Estate, systems: &BTreeSet<String>, connections: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut down = systems.clone();
+    let switches = connections
+        .iter()
+        .filter_map(|id| estate.connections.get(id)?.switch.as_ref());
+    down.extend(switches.flat_map(|s| s.breaks.iter().cloned()));
+    let of_systems = estate.systems.iter().map(|(id, s)| (id, &s.needs));
+    let of_services = estate.services.iter().map(|(id, s)| (id, &s.needs));
+    let all: Vec<(&String, &Vec<Need>)> = of_systems.chain(of_services).collect();
+    loop {
+        let unmet = |needs: &[Need]| needs.iter().any(|need| need.any_of.iter().all(|id| down.contains(id)));
+        let falls = all.iter().filter(|(id, needs)| !down.contains(*id) && unmet(needs));
+        let fallen: Vec<String> = falls.map(|(id, _)| (*id).clone()).collect();
+        if fallen.is_empty() {
+            return down;
+        }
+        down.extend(fallen);
+    }
 }
 
 /// Returns the level at which a service runs while `systems_down` and `services_down` are down: whole, limited if a degraded
 /// mode has what it needs, or not at all.
+///
+/// Both sets are to name whatever is down, also what went down with something else ([`Estate::systems_down`]).
 pub fn service_level(
     estate: &Estate,
     service: &str,

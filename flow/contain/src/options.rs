@@ -27,7 +27,8 @@ pub struct TakedownPolicy {
     pub scale: Scale,
     /// Most systems that one plan may isolate.
     pub systems_max: usize,
-    /// Systems that are never cut without direct evidence on them: needed by vital services.
+    /// Whether systems that a vital service needs stay out of a cut of their whole compartment or site. Those on which the
+    /// attacker was or probably was are cut all the same.
     pub spare_vital: bool,
 }
 
@@ -88,12 +89,10 @@ fn option(scale: Scale, impact: &Impact, estate: &Estate, policy: &TakedownPolic
         .systems
         .keys()
         .filter(|id| {
-            let in_scale = match scale {
-                Scale::Surgical => false,
-                Scale::Compartment => zone(id).is_some_and(|z| zones.contains(z)),
-                Scale::Site => site(id).is_some_and(|s| sites.contains(s)),
-                Scale::Everything => site(id).is_some(),
-            };
+            // Each scale holds the smaller ones: a compartment outside every site is cut at the scale of a site as well.
+            let in_zones = scale >= Scale::Compartment && zone(id).is_some_and(|z| zones.contains(z));
+            let in_sites = scale >= Scale::Site && site(id).is_some_and(|s| sites.contains(s));
+            let in_scale = in_zones || in_sites || scale == Scale::Everything && site(id).is_some();
             certain.contains(*id) || in_scale && !vital.contains(*id)
         })
         .cloned()
@@ -124,14 +123,15 @@ fn option(scale: Scale, impact: &Impact, estate: &Estate, policy: &TakedownPolic
     }
 }
 
-/// Systems that a vital service needs in every way it can run.
+/// Systems that a vital service may need, all alternatives included.
 fn vital_systems(estate: &Estate) -> BTreeSet<String> {
     let vital = estate.services.iter().filter(|(_, s)| s.vital);
     vital.flat_map(|(id, _)| estate.needs_of_service(id)).collect()
 }
 
-/// Connections over which the attacker came in or went out: those with an end in the zone, or of the party, of an outside
-/// address that he entered from or commanded from.
+/// Connections over which the attacker came in: those between the zone of an outside address and a host that he reached from
+/// there. Ways out need no cut of their own: the hosts that used them are isolated, and cutting the internet as a whole would
+/// take down what the attacker never touched.
 fn connections_used(impact: &Impact, estate: &Estate) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for outside in impact.outside.iter().filter(|o| o.role != OutsideRole::Unknown) {
@@ -154,7 +154,7 @@ fn connections_used(impact: &Impact, estate: &Estate) -> BTreeSet<String> {
                         .iter()
                         .any(|r| estate.systems.get(*r).is_some_and(|s| s.zone == **end))
             });
-            if from_there && (reached.is_empty() || leads_to_him) {
+            if from_there && leads_to_him {
                 used.insert(id.clone());
             }
         }

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_estate::Estate;
 use leckwehr_incident::{Impact, PlanKind, PlanRecord, PlanStep, Tier};
@@ -24,7 +24,9 @@ pub enum ContainError {
     },
 }
 
-/// Turns an option into a plan, leaving out what is cut already. O(n²) in the systems of the option.
+/// Turns an option into a plan, leaving out what is cut already.
+///
+/// O(n²) in the systems of the option, O(n³) where they need each other in cycles.
 pub fn takedown_plan(
     option: &CutOption,
     impact: &Impact,
@@ -33,11 +35,10 @@ pub fn takedown_plan(
     generation: u64,
     cut_already: &BTreeSet<String>,
 ) -> Result<PlanRecord, ContainError> {
-    if option.systems.len() > policy.systems_max {
-        return Err(ContainError::TooMuch {
-            found: option.systems.len(),
-            max: policy.systems_max,
-        });
+    let found = option.systems.difference(cut_already).count();
+    if found > policy.systems_max {
+        let max = policy.systems_max;
+        return Err(ContainError::TooMuch { found, max });
     }
     let mut steps = Vec::new();
     let mut add = |executor: Option<&str>, action: &str, target: &String, reason: String| {
@@ -62,11 +63,8 @@ pub fn takedown_plan(
     if steps.is_empty() {
         return Err(ContainError::Nothing);
     }
-    let summary = format!(
-        "Cut {} connections and isolate {} systems",
-        option.connections.len(),
-        option.systems.len()
-    );
+    let hosts = steps.iter().filter(|s| s.action == "isolate-host").count();
+    let summary = format!("Cut {} connections and isolate {hosts} systems", steps.len() - hosts);
     Ok(PlanRecord {
         kind: PlanKind::Takedown,
         generation,
@@ -88,27 +86,47 @@ fn reason(system: &str, impact: &Impact) -> String {
     }
 }
 
-/// Puts systems that need others before the ones they need, by id where it does not matter. A cycle is broken at its
-/// smallest id.
+/// Puts systems that need others before the ones they need, by id where it does not matter. A cycle that nothing else needs
+/// is broken at its smallest id.
 fn dependents_first(systems: &BTreeSet<String>, estate: &Estate) -> Vec<String> {
-    let needs = |id: &String| -> BTreeSet<&String> {
-        let needs = estate.systems.get(id).map(|s| s.needs.as_slice()).unwrap_or_default();
-        needs
-            .iter()
-            .flat_map(|n| &n.any_of)
-            .filter(|n| systems.contains(*n) && *n != id)
-            .collect()
-    };
+    let needs: Needs<'_> = systems.iter().map(|id| (id, needs_within(id, systems, estate))).collect();
     let mut open: BTreeSet<&String> = systems.iter().collect();
     let mut order = Vec::new();
-    while let Some(first) = open.first().copied() {
-        let needed: BTreeSet<&String> = open.iter().flat_map(|id| needs(id)).collect();
-        let free: Vec<&String> = open.iter().copied().filter(|id| !needed.contains(id)).collect();
-        let now = if free.is_empty() { vec![first] } else { free };
+    while !open.is_empty() {
+        let needed: BTreeSet<&String> = open.iter().flat_map(|id| &needs[*id]).copied().collect();
+        let mut now: Vec<&String> = open.difference(&needed).copied().collect();
+        if now.is_empty() {
+            now.extend(smallest_of_outer_cycle(&open, &needs));
+        }
         for id in now {
             open.remove(id);
             order.push(id.clone());
         }
     }
     order
+}
+
+type Needs<'s> = BTreeMap<&'s String, BTreeSet<&'s String>>;
+
+fn needs_within<'s>(id: &String, systems: &'s BTreeSet<String>, estate: &Estate) -> BTreeSet<&'s String> {
+    let needs = estate.systems.get(id).map(|s| s.needs.as_slice()).unwrap_or_default();
+    let named = needs.iter().flat_map(|n| &n.any_of).filter(|n| *n != id);
+    named.filter_map(|n| systems.get(n)).collect()
+}
+
+/// Where everything that is open is needed by something open: the smallest id that is needed, directly or not, only by what
+/// it needs itself.
+fn smallest_of_outer_cycle<'s>(open: &BTreeSet<&'s String>, needs: &Needs<'s>) -> Option<&'s String> {
+    let reached: Needs<'s> = open.iter().map(|id| (*id, all_needs(id, open, needs))).collect();
+    let is_outer = |id: &&&String| open.iter().all(|o| !reached[*o].contains(**id) || reached[**id].contains(*o));
+    open.iter().find(is_outer).copied()
+}
+
+fn all_needs<'s>(id: &'s String, open: &BTreeSet<&'s String>, needs: &Needs<'s>) -> BTreeSet<&'s String> {
+    let mut found = BTreeSet::new();
+    let mut next = vec![id];
+    while let Some(id) = next.pop() {
+        next.extend(needs[id].iter().filter(|n| open.contains(**n) && found.insert(**n)));
+    }
+    found
 }
