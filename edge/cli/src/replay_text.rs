@@ -190,7 +190,10 @@ impl Page {
     fn bytes(&mut self, summary: &Summary) {
         let bytes = &summary.bytes_out;
         self.title("what left");
-        self.line(2, &format!("no more than {} bytes left through observed exits", bytes.bound));
+        match bytes.bound {
+            Some(bound) => self.line(2, &format!("no more than {bound} bytes left through observed exits")),
+            None => self.line(2, "no exit was observed: nothing can be said about how much left"),
+        }
         if bytes.exits_unobserved.is_empty() {
             self.line(
                 2,

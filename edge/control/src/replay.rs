@@ -7,7 +7,7 @@ use leckwehr_crypt::SigningKey;
 use leckwehr_detect::{DetectConfig, Detector, Fusion, Rules};
 use leckwehr_estate::Estate;
 use leckwehr_incident::{Alarm, AlarmLevel, Claim, Fact, Finding, Impact, Phase, PlanRecord, Situation, Timestamp, What};
-use leckwehr_publish::{Language, PublishError, duties};
+use leckwehr_publish::{Due, Language, PublishError, duties};
 use leckwehr_restore::{RestoreConfig, RestorePlan, plan_restore};
 use leckwehr_telemetry::{IntakeError, SensorAccount};
 use leckwehr_trace::{TraceConfig, assess, claims};
@@ -17,10 +17,7 @@ use crate::books::Books;
 use crate::error::ControlError;
 use crate::folder::{Written, cannot_write};
 use crate::recording::{REPLAY_EVENTS_MAX, REPLAY_FILES_MAX, Recording};
-use crate::summary::{
-    self, BytesLine, DutyLine, DutyLines, InputLines, LedgerLine, RestoreLines, RouteLines, Summary, TakedownLines,
-    hosts_by_tier, last_alarms, rule_lines,
-};
+use crate::summary::{InputLines, LedgerLine, Summary};
 
 /// Says on every plan what it is.
 pub(crate) const DRY: &str = "dry: computed from a recording, executed by nobody";
@@ -158,40 +155,9 @@ pub fn replay(settings: &ReplaySettings, news: &mut dyn FnMut(ReplayNews)) -> Re
     let window = recording.events.window().ok_or_else(|| no_record(&recording))?;
     fs::create_dir_all(out).map_err(cannot_write(out))?;
     let mut books = Books::open(settings, window.0)?;
-
-    news(ReplayNews::Stage { what: "detecting" });
-    let (findings, alarms) = detect(&settings.estate, &recording, &mut books)?;
-    books.record_at(
-        window.1,
-        "telemetry",
-        recording.accounts.iter().map(SensorAccount::to_fact).collect(),
-    )?;
-
-    news(ReplayNews::Stage { what: "tracing" });
-    let (impact, said) = trace(&settings.estate, &recording, &findings);
-    let assessed = What::Assessed { impact: impact.clone() };
-    let claimed = said.iter().map(|claim| What::Claimed { claim: claim.clone() });
-    books.record("trace", std::iter::once(assessed).chain(claimed).collect())?;
-
+    let analysis = analyse(settings, &recording, window.1, &mut books, news)?;
     news(ReplayNews::Stage { what: "planning" });
-    let choices = options(&impact, &settings.estate, &settings.policy);
-    let takedown = plan_takedown(settings, &impact, &choices);
-    if let Ok(plan) = &takedown {
-        books.record("contain", vec![What::PlanProposed { plan: plan.clone() }])?;
-    }
-    let aware = settings.aware.or_else(|| awareness(&alarms));
-    let dry = as_if_executed(&books.situation, &impact, takedown.as_ref().ok(), aware)?;
-    let config = RestoreConfig {
-        generation: books.situation.plans.len() as u64 + 1,
-        ..RestoreConfig::default()
-    };
-    let restore = plan_restore(&dry, &settings.estate, &config);
-    if !restore.steps.is_empty() {
-        let plan = restore.to_record();
-        books.record("restore", vec![What::PlanProposed { plan }])?;
-    }
-    books.record("control-room", open_decisions(&settings.policy, &choices, &restore))?;
-    let due = duties(&dry, &settings.estate, None);
+    let plans = plan(settings, &analysis, &mut books)?;
 
     news(ReplayNews::Stage { what: "writing" });
     let (entries, checkpoint, situation) = books.close(out)?;
@@ -199,52 +165,89 @@ pub fn replay(settings: &ReplaySettings, news: &mut dyn FnMut(ReplayNews)) -> Re
         settings,
         recording: &recording,
         situation: &situation,
-        ledger: (entries, checkpoint),
+        ledger: (entries, checkpoint.clone()),
     };
-    written.analysis(&impact)?;
-    written.plans(&choices, &takedown, &restore)?;
-    let summary = Summary {
-        estate: settings.estate.name.clone(),
-        network: "recorded",
-        input: InputLines::new(&recording, window),
-        alarms: last_alarms(&alarms),
-        rules: rule_lines(&findings),
-        route: RouteLines::new(&impact),
-        hosts: hosts_by_tier(&impact),
-        credentials: impact.credentials.clone(),
-        bytes_out: BytesLine {
-            bound: impact.bytes_out_max,
-            exits_unobserved: impact.exits_unobserved.clone(),
-        },
-        unknowns: impact.unknowns.clone(),
-        claims: said,
-        takedown: TakedownLines {
-            scale: settings.policy.scale,
-            options: choices,
-            plan: takedown.as_ref().ok().cloned(),
-            none_because: takedown.as_ref().err().cloned(),
-        },
-        restore: RestoreLines::new(&restore, &impact),
-        duties: DutyLines {
-            aware,
-            assumed: settings.aware.is_none(),
-            due: due.iter().map(DutyLine::new).collect(),
-        },
-        ledger: LedgerLine {
-            entries: written.ledger.0,
-            checkpoint: written.ledger.1.clone(),
-        },
-        out: out.display().to_string(),
-        written: summary::written(),
-    };
+    written.analysis(&analysis.impact)?;
+    written.plans(&plans.choices, &plans.takedown, &plans.restore)?;
+    let ledger = LedgerLine { entries, checkpoint };
+    let summary = Summary::new(settings, InputLines::new(&recording, window), &analysis, &plans, ledger);
     written.pages(annexes(&summary, &settings.estate, settings.language))?;
     written.json("summary.json", &summary)?;
     Ok(ReplayOutcome {
         summary,
         situation,
+        impact: analysis.impact,
+        takedown: plans.takedown,
+        restore: plans.restore,
+    })
+}
+
+/// What the recording shows.
+pub(crate) struct Analysis {
+    pub findings: Vec<Finding>,
+    pub alarms: Vec<Alarm>,
+    pub impact: Impact,
+    pub claims: Vec<Claim>,
+}
+
+/// What would be done.
+pub(crate) struct Plans {
+    pub choices: Vec<CutOption>,
+    pub takedown: Result<PlanRecord, String>,
+    pub restore: RestorePlan,
+    pub aware: Option<Timestamp>,
+    pub duties: Vec<Due>,
+}
+
+fn analyse(
+    settings: &ReplaySettings,
+    recording: &Recording,
+    end: Timestamp,
+    books: &mut Books,
+    news: &mut dyn FnMut(ReplayNews),
+) -> Result<Analysis, ControlError> {
+    news(ReplayNews::Stage { what: "detecting" });
+    let (findings, alarms) = detect(&settings.estate, recording, books)?;
+    let accounts = recording.accounts.iter().map(SensorAccount::to_fact);
+    books.record_at(end, "telemetry", accounts.collect())?;
+    news(ReplayNews::Stage { what: "tracing" });
+    let (impact, claims) = trace(&settings.estate, recording, &findings);
+    let assessed = What::Assessed { impact: impact.clone() };
+    let claimed = claims.iter().map(|claim| What::Claimed { claim: claim.clone() });
+    books.record("trace", std::iter::once(assessed).chain(claimed).collect())?;
+    Ok(Analysis {
+        findings,
+        alarms,
         impact,
+        claims,
+    })
+}
+
+fn plan(settings: &ReplaySettings, analysis: &Analysis, books: &mut Books) -> Result<Plans, ControlError> {
+    let (estate, impact) = (&settings.estate, &analysis.impact);
+    let choices = options(impact, estate, &settings.policy);
+    let takedown = plan_takedown(settings, impact, &choices);
+    if let Ok(plan) = &takedown {
+        books.record("contain", vec![What::PlanProposed { plan: plan.clone() }])?;
+    }
+    let aware = settings.aware.or_else(|| awareness(&analysis.alarms));
+    let dry = as_if_executed(&books.situation, impact, takedown.as_ref().ok(), aware)?;
+    let config = RestoreConfig {
+        generation: books.situation.plans.len() as u64 + 1,
+        ..RestoreConfig::default()
+    };
+    let restore = plan_restore(&dry, estate, &config);
+    if !restore.steps.is_empty() {
+        let plan = restore.to_record();
+        books.record("restore", vec![What::PlanProposed { plan }])?;
+    }
+    books.record("control-room", open_decisions(&settings.policy, &choices, &restore))?;
+    Ok(Plans {
+        duties: duties(&dry, estate, None),
+        choices,
         takedown,
         restore,
+        aware,
     })
 }
 

@@ -10,6 +10,7 @@ use leckwehr_telemetry::SensorAccount;
 use serde::Serialize;
 
 use crate::recording::{FileRead, Recording};
+use crate::replay::{Analysis, Plans, ReplaySettings};
 
 /// A replay in a few lines. Times are nanoseconds since 1970 in UTC, as in every file.
 #[derive(Debug, Clone, Serialize)]
@@ -121,8 +122,8 @@ pub struct RouteLines {
 /// What left.
 #[derive(Debug, Clone, Serialize)]
 pub struct BytesLine {
-    /// No more than this left through observed exits.
-    pub bound: u64,
+    /// No more than this left through observed exits; `None` if no exit was observed.
+    pub bound: Option<u64>,
     /// Exits that nothing observed.
     pub exits_unobserved: Vec<String>,
 }
@@ -194,6 +195,56 @@ pub struct LedgerLine {
     pub checkpoint: String,
 }
 
+impl Summary {
+    pub(crate) fn new(
+        settings: &ReplaySettings,
+        input: InputLines,
+        analysis: &Analysis,
+        plans: &Plans,
+        ledger: LedgerLine,
+    ) -> Self {
+        let impact = &analysis.impact;
+        Self {
+            estate: settings.estate.name.clone(),
+            network: "recorded",
+            input,
+            alarms: last_alarms(&analysis.alarms),
+            rules: rule_lines(&analysis.findings),
+            route: RouteLines::new(impact),
+            hosts: hosts_by_tier(impact),
+            credentials: impact.credentials.clone(),
+            bytes_out: BytesLine::new(impact),
+            unknowns: impact.unknowns.clone(),
+            claims: analysis.claims.clone(),
+            takedown: TakedownLines {
+                scale: settings.policy.scale,
+                options: plans.choices.clone(),
+                plan: plans.takedown.as_ref().ok().cloned(),
+                none_because: plans.takedown.as_ref().err().cloned(),
+            },
+            restore: RestoreLines::new(&plans.restore, impact),
+            duties: DutyLines {
+                aware: plans.aware,
+                assumed: settings.aware.is_none(),
+                due: plans.duties.iter().map(DutyLine::new).collect(),
+            },
+            ledger,
+            out: settings.out.display().to_string(),
+            written: written(),
+        }
+    }
+}
+
+impl BytesLine {
+    fn new(impact: &Impact) -> Self {
+        let exit = |class: &str| matches!(class, "flow" | "egress");
+        Self {
+            bound: impact.coverage.iter().any(|c| exit(&c.class)).then_some(impact.bytes_out_max),
+            exits_unobserved: impact.exits_unobserved.clone(),
+        }
+    }
+}
+
 impl InputLines {
     pub(crate) fn new(recording: &Recording, window: (Timestamp, Timestamp)) -> Self {
         let line = |a: &SensorAccount| SourceLine {
@@ -219,7 +270,7 @@ impl InputLines {
 }
 
 impl RouteLines {
-    pub(crate) fn new(impact: &Impact) -> Self {
+    fn new(impact: &Impact) -> Self {
         let known = impact.outside.iter().filter(|o| o.role != OutsideRole::Unknown);
         let outside: Vec<OutsideEndpoint> = known.cloned().collect();
         let certain = impact.hops.iter().filter(|h| h.tier <= Tier::Probable);
@@ -234,7 +285,7 @@ impl RouteLines {
 }
 
 impl RestoreLines {
-    pub(crate) fn new(restore: &RestorePlan, impact: &Impact) -> Self {
+    fn new(restore: &RestorePlan, impact: &Impact) -> Self {
         let accounts: Vec<&String> = impact.credentials.iter().map(|c| &c.account).collect();
         let mut ends: BTreeMap<&String, u64> = BTreeMap::new();
         for step in restore.steps.iter().filter(|s| !accounts.contains(&&s.target)) {
@@ -254,7 +305,7 @@ impl RestoreLines {
 }
 
 impl DutyLine {
-    pub(crate) fn new(due: &Due) -> Self {
+    fn new(due: &Due) -> Self {
         Self {
             what: due.rule.what_en,
             what_de: due.rule.what_de,
@@ -268,7 +319,7 @@ impl DutyLine {
 }
 
 /// Returns every alarm in its last state, the loudest first.
-pub(crate) fn last_alarms(alarms: &[Alarm]) -> Vec<Alarm> {
+fn last_alarms(alarms: &[Alarm]) -> Vec<Alarm> {
     let last: BTreeMap<&String, &Alarm> = alarms.iter().map(|alarm| (&alarm.id, alarm)).collect();
     let mut last: Vec<Alarm> = last.into_values().cloned().collect();
     last.sort_by(|a, b| (b.level, a.at, &a.id).cmp(&(a.level, b.at, &b.id)));
@@ -276,7 +327,7 @@ pub(crate) fn last_alarms(alarms: &[Alarm]) -> Vec<Alarm> {
 }
 
 /// Returns what fired, the most frequent first.
-pub(crate) fn rule_lines(findings: &[Finding]) -> Vec<RuleLine> {
+fn rule_lines(findings: &[Finding]) -> Vec<RuleLine> {
     let mut lines: BTreeMap<&String, RuleLine> = BTreeMap::new();
     for finding in findings {
         let line = lines.entry(&finding.rule).or_insert_with(|| RuleLine {
@@ -294,7 +345,7 @@ pub(crate) fn rule_lines(findings: &[Finding]) -> Vec<RuleLine> {
 }
 
 /// Returns the names of hosts by tier.
-pub(crate) fn hosts_by_tier(impact: &Impact) -> BTreeMap<&'static str, Vec<String>> {
+fn hosts_by_tier(impact: &Impact) -> BTreeMap<&'static str, Vec<String>> {
     let mut hosts: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
     for host in &impact.hosts {
         let tier = match host.tier {
@@ -310,7 +361,7 @@ pub(crate) fn hosts_by_tier(impact: &Impact) -> BTreeMap<&'static str, Vec<Strin
 }
 
 /// Names of the files of a replay.
-pub(crate) fn written() -> BTreeMap<&'static str, &'static str> {
+fn written() -> BTreeMap<&'static str, &'static str> {
     BTreeMap::from([
         ("report.html", "the report for those who stay inside"),
         ("ledger/", "every fact; leckwehr ledger verify"),

@@ -1,5 +1,5 @@
 //! Tests of the replay on the APT29 recording, on damaged input, and of what is made to fit a ledger entry.
-#![expect(clippy::print_stdout, reason = "a test says what it skips")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail and say why")]
 
 mod apt29;
 mod bench;
