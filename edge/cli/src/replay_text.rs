@@ -254,6 +254,9 @@ impl Page {
         self.line(2, &format!("plan {}, {} steps", restore.plan.hash, restore.plan.steps.len()));
         self.line(2, &format!("order: {}", restore.order.join(", ")));
         let after = |ms: Option<u64>| ms.map_or_else(|| "not by this plan".to_owned(), |ms| duration_words(ms as f64 / 1e3));
+        if restore.services.is_empty() {
+            self.line(2, "by the estate, that takedown stops no service");
+        }
         let mut services: Vec<_> = restore.services.iter().collect();
         services.sort_by_key(|s| (s.full_ms.unwrap_or(u64::MAX), &s.service));
         let services = services.into_iter().map(|s| {

@@ -11,7 +11,7 @@ fn impact(hosts: usize, sentence_chars: usize) -> Impact {
     let tier = |n: usize| match n {
         0..5 => Tier::Proven,
         5..10 => Tier::Probable,
-        _ if n % 2 == 0 => Tier::Possible,
+        _ if n.is_multiple_of(2) => Tier::Possible,
         _ => Tier::Unknown,
     };
     let host = |n: usize| HostAssessment {
