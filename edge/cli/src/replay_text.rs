@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use leckwehr_control::Summary;
-use leckwehr_estate::Estate;
+use leckwehr_estate::{Estate, SystemKind};
 use leckwehr_incident::{AlarmLevel, OutsideRole};
 use leckwehr_publish::{Language, duration_words, tier_words};
 
@@ -25,7 +25,7 @@ pub fn text(summary: &Summary, estate: &Estate) -> String {
     page.input(summary);
     page.alarms(summary);
     page.route(summary);
-    page.hosts(summary);
+    page.hosts(summary, estate);
     page.bytes(summary);
     page.takedown(summary);
     page.restore(summary, estate);
@@ -173,8 +173,22 @@ impl Page {
         }
     }
 
-    fn hosts(&mut self, summary: &Summary) {
+    fn hosts(&mut self, summary: &Summary, estate: &Estate) {
         self.title("hosts and credentials");
+        let inside = estate
+            .systems
+            .values()
+            .filter(|s| estate.is_inside(&s.zone) && s.kind != SystemKind::ControlRoom);
+        if summary
+            .hosts
+            .get("unknown")
+            .is_some_and(|unknown| unknown.len() == inside.count())
+        {
+            self.line(
+                2,
+                "NO RECORD NAMES A HOST OF THIS ESTATE: is it the estate of these records, with their addresses?",
+            );
+        }
         for tier in ["proven", "probable", "possible", "excluded", "unknown"] {
             if let Some(hosts) = summary.hosts.get(tier) {
                 self.line(2, &format!("{tier:<9} {}: {}", hosts.len(), names(hosts)));

@@ -82,6 +82,18 @@ fn the_summary_names_every_part_and_obeys_no_control_character() {
 }
 
 #[test]
+fn records_of_another_estate_are_told_apart() {
+    let place = Place::new();
+    fs::write(
+        place.path("day.jsonl"),
+        LINES.replace("backup-1", "elsewhere").replace("10.0.1.5", "10.9.9.9"),
+    )
+    .unwrap();
+    let text = stdout(&place.replay(&["day.jsonl"]));
+    assert!(text.contains("NO RECORD NAMES A HOST OF THIS ESTATE"), "{text}");
+}
+
+#[test]
 fn json_is_one_object_and_the_same_as_the_file() {
     let place = Place::new();
     let key = place.path("key");
