@@ -135,29 +135,37 @@ fn vital_systems(estate: &Estate) -> BTreeSet<String> {
 fn connections_used(impact: &Impact, estate: &Estate) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for outside in impact.outside.iter().filter(|o| o.role != OutsideRole::Unknown) {
-        let zone = outside.address.parse().ok().and_then(|address| estate.zone_of(address));
-        let Some(zone) = zone.filter(|z| !estate.is_inside(z)) else {
+        let known = estate.systems.get(&outside.address).map(|s| s.zone.as_str());
+        let by_address = || estate.zone_of(outside.address.parse().ok()?);
+        let Some(zone) = known.or_else(by_address).filter(|z| !estate.is_inside(z)) else {
             continue;
         };
-        let reached: BTreeSet<&str> = impact
+        let reached: Vec<&String> = impact
             .hops
             .iter()
             .filter(|h| h.from == outside.address)
-            .map(|h| h.to.as_str())
+            .map(|h| &h.to)
             .collect();
-        for (id, connection) in &estate.connections {
-            let from_there = [&connection.from, &connection.to].into_iter().any(|end| end == zone);
-            let other_ends = [&connection.from, &connection.to];
-            let leads_to_him = other_ends.iter().any(|end| {
-                reached.contains(end.as_str())
-                    || reached
-                        .iter()
-                        .any(|r| estate.systems.get(*r).is_some_and(|s| s.zone == **end))
-            });
-            if from_there && leads_to_him {
-                used.insert(id.clone());
-            }
-        }
+        let is_his = |end: &String| is_end_of_zone(estate, end, zone);
+        let is_reached = |end: &String| reached.iter().any(|system| is_end_of_system(estate, end, system));
+        let connections = estate.connections.iter().filter(|(_, c)| {
+            let ends = [(&c.from, &c.to), (&c.to, &c.from)];
+            ends.iter().any(|(end, other)| is_his(end) && is_reached(other))
+        });
+        used.extend(connections.map(|(id, _)| id.clone()));
     }
     used
+}
+
+/// Whether an end of a connection is the zone, its party, or a system in it.
+fn is_end_of_zone(estate: &Estate, end: &str, zone: &str) -> bool {
+    let party = estate.zones.get(zone).map(|z| z.party.as_str());
+    end == zone || Some(end) == party || estate.systems.get(end).is_some_and(|s| s.zone == zone)
+}
+
+/// Whether an end of a connection is the system, its zone, or its party.
+fn is_end_of_system(estate: &Estate, end: &str, system: &str) -> bool {
+    let zone = estate.systems.get(system).map(|s| s.zone.as_str());
+    let party = zone.and_then(|z| estate.zones.get(z)).map(|z| z.party.as_str());
+    end == system || Some(end) == zone || Some(end) == party
 }

@@ -86,8 +86,7 @@ fn reason(system: &str, impact: &Impact) -> String {
     }
 }
 
-/// Puts systems that need others before the ones they need, by id where it does not matter. A cycle that nothing else needs
-/// is broken at its smallest id.
+/// Puts systems that need others before the ones they need, by id where it does not matter. The systems of a cycle go together.
 fn dependents_first(systems: &BTreeSet<String>, estate: &Estate) -> Vec<String> {
     let needs: Needs<'_> = systems.iter().map(|id| (id, needs_within(id, systems, estate))).collect();
     let mut open: BTreeSet<&String> = systems.iter().collect();
@@ -96,7 +95,7 @@ fn dependents_first(systems: &BTreeSet<String>, estate: &Estate) -> Vec<String> 
         let needed: BTreeSet<&String> = open.iter().flat_map(|id| &needs[*id]).copied().collect();
         let mut now: Vec<&String> = open.difference(&needed).copied().collect();
         if now.is_empty() {
-            now.extend(smallest_of_outer_cycle(&open, &needs));
+            now = outer_cycle(&open, &needs);
         }
         for id in now {
             open.remove(id);
@@ -114,12 +113,16 @@ fn needs_within<'s>(id: &String, systems: &'s BTreeSet<String>, estate: &Estate)
     named.filter_map(|n| systems.get(n)).collect()
 }
 
-/// Where everything that is open is needed by something open: the smallest id that is needed, directly or not, only by what
-/// it needs itself.
-fn smallest_of_outer_cycle<'s>(open: &BTreeSet<&'s String>, needs: &Needs<'s>) -> Option<&'s String> {
+/// Where everything that is open is needed by something open: the systems of a cycle that nothing outside it needs, by id.
+fn outer_cycle<'s>(open: &BTreeSet<&'s String>, needs: &Needs<'s>) -> Vec<&'s String> {
     let reached: Needs<'s> = open.iter().map(|id| (*id, all_needs(id, open, needs))).collect();
-    let is_outer = |id: &&&String| open.iter().all(|o| !reached[*o].contains(**id) || reached[**id].contains(*o));
-    open.iter().find(is_outer).copied()
+    let reaches = |from: &String, to: &String| reached.get(from).is_some_and(|all| all.contains(to));
+    let is_outer = |id: &&&String| open.iter().all(|o| !reaches(o, id) || reaches(id, o));
+    let Some(first) = open.iter().find(is_outer) else {
+        return Vec::new();
+    };
+    let in_cycle = |id: &&String| reaches(first, id) && reaches(id, first);
+    open.iter().copied().filter(in_cycle).collect()
 }
 
 fn all_needs<'s>(id: &'s String, open: &BTreeSet<&'s String>, needs: &Needs<'s>) -> BTreeSet<&'s String> {

@@ -1,0 +1,84 @@
+use std::path::PathBuf;
+
+use leckwehr_contain::{Scale, TakedownPolicy, options, takedown_plan};
+use leckwehr_estate::{Estate, SystemKind};
+use leckwehr_incident::{Impact, OutsideRole, Tier};
+
+use crate::scene::{hop, host, outside};
+
+fn essen() -> Estate {
+    Estate::load(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/essen")).unwrap()
+}
+
+/// The attacker came from the core vendor's network over a jump host and holds a file server and a workstation.
+fn vendor_door(estate: &Estate) -> Impact {
+    let of_kind = |kind| {
+        estate
+            .systems
+            .iter()
+            .find(|(_, s)| s.kind == kind && estate.zones[&s.zone].site.as_deref() == Some("essen"))
+            .unwrap()
+            .0
+            .as_str()
+    };
+    let zone = estate.zones["vendor-core"].network.unwrap().0;
+    let address = std::net::Ipv4Addr::from(u32::from(zone) + 9).to_string();
+    let hosts = vec![
+        host("jump-essen-1", Tier::Proven),
+        host(of_kind(SystemKind::FileServer), Tier::Proven),
+        host(of_kind(SystemKind::Workstation), Tier::Probable),
+        host(of_kind(SystemKind::Database), Tier::Possible),
+    ];
+    Impact {
+        hosts,
+        hops: vec![hop(&address, "jump-essen-1")],
+        outside: vec![outside(&address, OutsideRole::Entry)],
+        ..Impact::default()
+    }
+}
+
+#[test]
+fn the_options_of_essen_grow_in_size_and_harm() {
+    let estate = essen();
+    let impact = vendor_door(&estate);
+    let policy = TakedownPolicy::default();
+    let all = options(&impact, &estate, &policy);
+    for option in &all {
+        println!(
+            "{:?}: {} systems, {} connections, {} by hand, {} left, {} EUR/h, {} services, {} insurers",
+            option.scale,
+            option.systems.len(),
+            option.connections.len(),
+            option.by_hand.len(),
+            option.residual.len(),
+            option.harm.eur_per_hour,
+            option.harm.services.len(),
+            option.harm.insurers
+        );
+    }
+    for pair in all.windows(2) {
+        assert!(pair[0].systems.is_subset(&pair[1].systems) && pair[0].connections.is_subset(&pair[1].connections));
+        assert!(
+            pair[0].systems.len() < pair[1].systems.len(),
+            "{:?} is no larger than {:?}",
+            pair[1].scale,
+            pair[0].scale
+        );
+        assert!(pair[0].harm.eur_per_hour <= pair[1].harm.eur_per_hour && pair[0].harm.insured <= pair[1].harm.insured);
+    }
+    let surgical = &all[0];
+    assert_eq!(surgical.systems.len(), 3);
+    let to_jump = |id: &String| {
+        let c = &estate.connections[id];
+        [&c.from, &c.to].contains(&&"vendor-core".to_owned())
+    };
+    assert!(
+        !surgical.connections.is_empty() && surgical.connections.iter().all(to_jump),
+        "{:?}",
+        surgical.connections
+    );
+    assert_eq!(surgical.residual.len(), 1);
+    let plan = takedown_plan(surgical, &impact, &estate, &policy, 1, &[].into()).unwrap();
+    assert_eq!(plan.steps.len(), 3 + surgical.connections.len());
+    assert!(all[3].harm.insurers == 80 && all[3].scale == Scale::Everything);
+}

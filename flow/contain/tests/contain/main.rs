@@ -1,0 +1,10 @@
+//! Takedowns of arbitrary small estates against brute force, and of the example of the real case's size.
+
+#[cfg(test)]
+mod essen;
+#[cfg(test)]
+mod harm;
+#[cfg(test)]
+mod plan;
+#[cfg(test)]
+mod scene;
