@@ -13,7 +13,7 @@ use leckwehr_crypt::{Dice, hex, sha256};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::node::{Say, Voice};
+use crate::part::{Say, Voice};
 use crate::service::{CareAsk, FileAsk};
 use crate::shell::{Accounts, Answer, Ask, Login, log_in_through};
 use crate::wire::{EXCHANGE_MS_MAX, Net, Stream, exchange, within};

@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 
 use crate::cable;
 use crate::director::{DrillConfig, News, Played, play};
-use crate::node::{self, Say, Tell, Voice};
+use crate::node;
+use crate::part::{Say, Tell, Voice};
 use crate::sandbox::{SandboxError, die_with_parent, enter, enter_node};
 use crate::stage::{Part, Stage};
 use crate::wire::Net;

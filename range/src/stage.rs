@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 
 use crate::cable::{self, Addressing, CableError};
 use crate::fabric::Fabric;
-use crate::node::{self, Role, Say, Tell, Voice};
+use crate::node;
+use crate::part::{Role, Say, Tell, Voice};
 use crate::topology::{CONTROL_NODE, addresses, addressing, cables};
 use crate::wire::Net;
 use crate::world::World;

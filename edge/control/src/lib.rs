@@ -20,6 +20,7 @@ mod errand;
 mod error;
 mod fit;
 mod folder;
+mod limits;
 mod publication;
 mod recording;
 mod replay;

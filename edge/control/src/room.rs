@@ -15,6 +15,8 @@ use tokio::sync::mpsc;
 use crate::config::{Config, Input, Output, Wires};
 use crate::errand::{Warranted, question};
 use crate::error::ControlError;
+use crate::fit::fit_fact;
+use crate::limits::not_built;
 
 /// Telemetry lines taken in before the detectors look at them.
 const BATCH_LINES_MAX: usize = 4_096;
@@ -59,6 +61,7 @@ pub async fn run<W: Wires>(
             services,
         }],
     )?;
+    room.record("control-room", not_built())?;
     while !room.finish {
         room.wait().await?;
         if room.critical && matches!(room.situation.phase, Phase::Watching | Phase::Alarm) && room.contain().await? {
@@ -104,7 +107,7 @@ impl<W: Wires> Room<W> {
         let at = self.wires.now();
         let mut entries = Vec::with_capacity(whats.len());
         for what in whats {
-            let fact = Fact::new(at, by, what);
+            let fact = fit_fact(Fact::new(at, by, what));
             self.situation.apply(&fact)?;
             entries.push(fact.to_bytes());
         }
@@ -201,6 +204,10 @@ impl<W: Wires> Room<W> {
     pub(crate) async fn approvals(&mut self, plan: &leckwehr_incident::PlanRecord) -> Result<Warranted, ControlError> {
         self.record("control-room", vec![What::PlanProposed { plan: plan.clone() }])?;
         self.say(Output::Approve { plan: plan.clone() });
+        // People need longer to decide than it takes to tell the public that something is wrong.
+        if self.situation.phase == Phase::Declared {
+            self.publish().await?;
+        }
         let mut approvals = Vec::new();
         let mut names = BTreeSet::new();
         while names.len() < self.config.approvals_min {

@@ -366,7 +366,10 @@ fn print(score: &Score, report: &Path, json: bool) -> Result<(), Problem> {
     Ok(())
 }
 
-/// How it goes: a spinner on a terminal, lines elsewhere.
+/// Stages that a drill goes through when nothing is declared twice; the bar waits at the end for those that are.
+const STAGES: u64 = 10;
+
+/// How it goes: a bar on a terminal, lines elsewhere.
 struct Progress {
     bar: Option<ProgressBar>,
 }
@@ -374,8 +377,8 @@ struct Progress {
 impl Progress {
     fn new() -> Self {
         let bar = io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {prefix}  {msg}") {
+            let bar = ProgressBar::new(STAGES);
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} [{bar:20}] {prefix}  {msg}") {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(std::time::Duration::from_millis(120));
@@ -390,6 +393,7 @@ impl Progress {
             (Some(bar), News::Stage { text }) => {
                 bar.println(format!("  {text}"));
                 bar.set_prefix(text.clone());
+                bar.inc(1);
                 bar.set_message("");
             }
             (Some(bar), News::Note { text }) => bar.set_message(text.clone()),

@@ -1,0 +1,36 @@
+use leckwehr_incident::What;
+
+/// What the rooms cannot do yet and a responder might take for done. Every incident says so, and counts it as unknown.
+const NOT_BUILT: [(&str, &str); 10] = [
+    ("detect", "beacons, DNS tunnels and Sigma correlations are not looked for"),
+    (
+        "trace",
+        "routes are not bridged over hosts that log nothing, and clock skew between sources is not bounded",
+    ),
+    ("trace", "no certificate is issued that a protected zone was out of reach"),
+    (
+        "contain",
+        "systems are not drained, quiesced or captured for forensics before they are cut",
+    ),
+    (
+        "contain",
+        "a takedown of the control room's own making is not resumed after it was killed in the middle",
+    ),
+    ("restore", "crews have no shift calendars, and backups no bandwidth"),
+    (
+        "restore",
+        "the gate clean sweeps sessions and cached secrets, not programs and configuration",
+    ),
+    ("publish", "private views of single customers are not encrypted"),
+    ("eau", "documents are looked at, not validated"),
+    ("epa", "no channel of the record system is spoken"),
+];
+
+/// Returns the list as facts.
+pub fn not_built() -> Vec<What> {
+    let fact = |(room, what): &(&str, &str)| What::NotBuilt {
+        room: (*room).to_owned(),
+        what: (*what).to_owned(),
+    };
+    NOT_BUILT.iter().map(fact).collect()
+}

@@ -1,0 +1,217 @@
+//! What a node is, what it is told, and what it says: the words between director and nodes.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+
+use leckwehr_control::{Config, Input, Output};
+use leckwehr_crypt::Identity;
+use leckwehr_guard::FirewallState;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::attacker::{AttackRole, Entry};
+use crate::benign::{PracticeReport, PracticeWork, UserWork};
+use crate::host::HostRole;
+use crate::shell::Login;
+use crate::world::GuardPlace;
+
+/// Who may give a node orders.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct OrderRole {
+    /// Name of the executor in plans.
+    pub executor: String,
+    /// Executor of the directory.
+    pub directory: Option<String>,
+    /// Own management address.
+    pub management: Ipv4Addr,
+    /// Certificate.
+    pub identity: Identity,
+    /// Public keys of the approvers.
+    pub approvers: BTreeMap<String, [u8; 32]>,
+    /// File of the fence.
+    pub fence: PathBuf,
+}
+
+/// What a node is.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "role", rename_all = "kebab-case")]
+pub enum Role {
+    /// A router with a guard.
+    Guard {
+        /// Guard's name.
+        name: String,
+        /// What lies behind it.
+        place: GuardPlace,
+        /// Orders.
+        orders: OrderRole,
+    },
+    /// A host of the provider.
+    Host {
+        /// The host.
+        host: Box<HostRole>,
+        /// Orders.
+        orders: OrderRole,
+        /// A user who works on it.
+        user: Option<UserWork>,
+        /// The administrator's daily logons, if this is where he works.
+        daily: Vec<Login>,
+    },
+    /// A vendor's host.
+    Vendor {
+        /// The host.
+        host: HostRole,
+    },
+    /// Where stolen data goes.
+    Drop {
+        /// Address.
+        address: Ipv4Addr,
+    },
+    /// A foreign web host.
+    Mirror {
+        /// Address.
+        address: Ipv4Addr,
+        /// Token.
+        token: String,
+    },
+    /// A practice.
+    Practice {
+        /// Its work.
+        work: PracticeWork,
+    },
+    /// An insurer.
+    Insurer {
+        /// The record store.
+        epa: SocketAddrV4,
+    },
+    /// Somebody who reads the status site.
+    Reader {
+        /// Web hosts.
+        mirrors: Vec<SocketAddrV4>,
+        /// The site's public key.
+        key: [u8; 32],
+    },
+    /// The attacker.
+    Attacker {
+        /// What he knows.
+        attack: AttackRole,
+    },
+    /// The control room.
+    Control {
+        /// What it knows.
+        config: Box<Config>,
+        /// Folders that it must not see.
+        hidden: Vec<PathBuf>,
+    },
+}
+
+/// What the director tells a node.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "tell", rename_all = "kebab-case")]
+pub enum Tell {
+    /// Begin.
+    Begin,
+    /// Stop, and say what you did.
+    Stop,
+    /// Say how things stand.
+    Report,
+    /// An account has a new secret.
+    Secret {
+        /// Account.
+        account: String,
+        /// Secret.
+        secret: String,
+    },
+    /// For the control room.
+    Control {
+        /// Input.
+        input: Input,
+    },
+}
+
+/// What a node says to the director.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "say", rename_all = "kebab-case")]
+pub enum Say {
+    /// In its namespace, waiting for cables.
+    Born,
+    /// At work.
+    Up,
+    /// The administrator's first round is over.
+    Learned,
+    /// A user wrote a document.
+    Wrote {
+        /// System.
+        system: String,
+        /// File.
+        path: String,
+        /// SHA-256, hex.
+        digest: String,
+        /// Did the file service confirm it?
+        confirmed: bool,
+    },
+    /// The user finished what he was at and stopped.
+    Rested,
+    /// From the control room.
+    Control {
+        /// Output.
+        output: Output,
+    },
+    /// What a practice did.
+    Practice {
+        /// The report.
+        report: PracticeReport,
+    },
+    /// What the attacker did.
+    Diary {
+        /// The diary.
+        entries: Vec<Entry>,
+    },
+    /// Bytes that arrived at the drop.
+    Dropped {
+        /// Bytes.
+        bytes: u64,
+    },
+    /// A guard's counters.
+    Guard {
+        /// The state.
+        state: FirewallState,
+    },
+    /// Records that core processing holds.
+    Core {
+        /// Records.
+        records: u64,
+    },
+    /// Copies of the status site that verified.
+    Read {
+        /// Sequence number of each copy; `None` if it did not verify.
+        copies: Vec<Option<u64>>,
+    },
+    /// The node cannot go on.
+    Failed {
+        /// Why.
+        error: String,
+    },
+}
+
+/// A node's line to the director.
+#[derive(Clone)]
+pub struct Voice {
+    name: String,
+    sender: mpsc::UnboundedSender<(String, Say)>,
+}
+
+impl Voice {
+    /// Makes the voice of a node.
+    pub fn new(name: &str, sender: mpsc::UnboundedSender<(String, Say)>) -> Self {
+        Self {
+            name: name.to_owned(),
+            sender,
+        }
+    }
+
+    /// Says something. A director that is gone hears nothing, and the node ends with it.
+    pub fn say(&self, what: Say) {
+        let _ = self.sender.send((self.name.clone(), what));
+    }
+}
