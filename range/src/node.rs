@@ -21,7 +21,7 @@ use crate::benign::{PracticeWork, UserWork, get, work_as_administrator, work_as_
 use crate::clock::now;
 use crate::fabric::MemoryFirewall;
 use crate::host::{Host, HostRole};
-use crate::part::{OrderRole, Role, Say, Tell, Voice};
+use crate::part::{OrderRole, Role, Say, Tell, Voice, in_words};
 use crate::portal::start_foreign;
 use crate::sensor::Sensor;
 use crate::shell::{Accounts, Answer, Login};
@@ -156,7 +156,7 @@ async fn run_guard(
     let mut firewall = AnyFirewall::open(&net, name)?;
     firewall
         .prepare(&place.outside)
-        .map_err(|error| io::Error::other(describe(&error)))?;
+        .map_err(|error| io::Error::other(in_words(&error)))?;
     let mut meter = AnyFirewall::open(&net, name)?;
     take_orders(
         &net,
@@ -416,16 +416,5 @@ async fn run_control(config: Config, net: Net, mut tells: mpsc::UnboundedReceive
     });
     leckwehr_control::run(config, ControlWires(net), input, outputs)
         .await
-        .map_err(|error| io::Error::other(describe(&error)))
-}
-
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+        .map_err(|error| io::Error::other(in_words(&error)))
 }

@@ -215,3 +215,15 @@ impl Voice {
         let _ = self.sender.send((self.name.clone(), what));
     }
 }
+
+/// Writes an error with its causes into one line, as one process tells it to another.
+pub fn in_words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::cable;
 use crate::director::{DrillConfig, News, Played, play};
 use crate::node;
-use crate::part::{Say, Tell, Voice};
+use crate::part::{Say, Tell, Voice, in_words};
 use crate::sandbox::{SandboxError, die_with_parent, enter, enter_node};
 use crate::stage::{Part, Stage};
 use crate::wire::Net;
@@ -142,7 +142,7 @@ pub fn launch_simulated(
         tokio::pin!(played);
         loop {
             tokio::select! {
-                played = &mut played => return played.map_err(|error| LaunchError::Failed(chain(&error))),
+                played = &mut played => return played.map_err(|error| LaunchError::Failed(in_words(&error))),
                 _ = interrupt.recv() => return Err(LaunchError::Interrupted),
                 Some(news) = heard.recv() => {
                     let paused = matches!(news, News::Paused { .. });
@@ -163,7 +163,7 @@ pub fn keeper_main() -> ExitCode {
     if let Err(error) = started {
         let forbidden = matches!(error, SandboxError::Forbidden(_));
         say(&Line::Failed {
-            error: chain(&error),
+            error: in_words(&error),
             forbidden,
             remedies: error.remedies(),
         });
@@ -184,7 +184,7 @@ pub fn keeper_main() -> ExitCode {
 
 /// The director: process 1 of the namespaces.
 pub fn director_main() -> ExitCode {
-    let outcome = die_with_parent().map_err(|e| chain(&e)).and_then(|()| direct());
+    let outcome = die_with_parent().map_err(|e| in_words(&e)).and_then(|()| direct());
     match outcome {
         Ok(played) => {
             say(&Line::Played {
@@ -224,7 +224,7 @@ fn direct() -> Result<Played, String> {
         });
         play(&config, Stage::real(), news, resumed)
             .await
-            .map_err(|error| chain(&error))
+            .map_err(|error| in_words(&error))
     })
 }
 
@@ -233,7 +233,7 @@ pub fn node_main(hidden: &[PathBuf]) -> ExitCode {
     let hidden: Vec<&Path> = hidden.iter().map(PathBuf::as_path).collect();
     let outcome = die_with_parent()
         .and_then(|()| enter_node(&hidden))
-        .map_err(|e| chain(&e))
+        .map_err(|e| in_words(&e))
         .and_then(|()| play_part());
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -254,8 +254,8 @@ fn play_part() -> Result<(), String> {
             .map_err(|e| e.to_string())?
             .ok_or("no part was given")?;
         let part: Part = serde_json::from_str(&first).map_err(|e| e.to_string())?;
-        let handle = cable::open().map_err(|e| chain(&e))?;
-        part.addressing.apply(&handle).await.map_err(|e| chain(&e))?;
+        let handle = cable::open().map_err(|e| in_words(&e))?;
+        part.addressing.apply(&handle).await.map_err(|e| in_words(&e))?;
         let (tells, told) = mpsc::unbounded_channel();
         let (sender, mut says) = mpsc::unbounded_channel();
         let hearing = tokio::spawn(async move {
@@ -285,15 +285,4 @@ fn say(what: &impl Serialize) {
     line.push(b'\n');
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -88,6 +88,11 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
         decide_ms: args.decide_ms,
         pause: args.pause,
     };
+    miniature(&config.estate, config.hosts).map_err(|error| {
+        Problem::new("LW-RANGE-007", "this estate cannot be drilled", &error).hint(
+            "docs/estate.md says what a drill needs; `leckwehr drill` without --estate uses the provider that comes with it",
+        )
+    })?;
     let progress = Progress::new();
     let launch = if args.simulated { launch_simulated } else { launch_real };
     let played = launch(&config, |news| progress.show(&news), wait_for_enter).map_err(|error| launch_problem(&error))?;

@@ -1,6 +1,6 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -82,7 +82,6 @@ fn end_at(nodes: usize, signal: Signal, whom: impl Fn(&Child, &str) -> i32) {
 #[test]
 fn an_interrupted_or_killed_drill_leaves_nothing_behind() {
     let _alone = alone();
-    let began = Instant::now();
     let outer = |drill: &Child, _: &str| i32::try_from(drill.id()).unwrap();
     for (nodes, signal) in [
         (1, Signal::SIGINT),
@@ -92,7 +91,6 @@ fn an_interrupted_or_killed_drill_leaves_nothing_behind() {
     ] {
         end_at(nodes, signal, outer);
     }
-    println!("four ends in {:?}", began.elapsed());
 }
 
 #[test]
