@@ -12,6 +12,9 @@ use leckwehr_incident::{Phase, PlanRecord, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// Longest wait for the answer to one order, in milliseconds: files are put back in orders of some megabytes.
+pub(crate) const ORDER_MS_MAX: u64 = 20_000;
+
 /// What a control room knows when it starts.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Config {
@@ -119,4 +122,9 @@ pub trait Wires: Clone + Send + Sync + 'static {
 
     /// Returns the time.
     fn now(&self) -> Timestamp;
+
+    /// Milliseconds after which an order that was not answered is given up: whether it was done is then not known.
+    fn order_ms_max(&self) -> u64 {
+        ORDER_MS_MAX
+    }
 }

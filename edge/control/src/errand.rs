@@ -1,10 +1,12 @@
 use std::net::SocketAddrV4;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use leckwehr_guard::{Action, Approval, ClientError, Envelope, Order, Reply, Status, send_order};
 use leckwehr_incident::{PlanRecord, StepOutcome};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::config::Wires;
 use crate::room::Room;
@@ -67,6 +69,8 @@ impl<W: Wires> Room<W> {
                     });
                 }
                 Err(error) if error.is_certainly_not_applied() => Err(StepOutcome::NotApplied { reason: chain(&error) }),
+                // Who says nothing for so long is not asked again: the others wait.
+                Err(error @ ClientError::Late { .. }) => return Err(StepOutcome::Doubtful { reason: chain(&error) }),
                 Err(error) => Err(StepOutcome::Doubtful { reason: chain(&error) }),
             };
         }
@@ -75,7 +79,11 @@ impl<W: Wires> Room<W> {
 
     async fn send(&self, address: SocketAddrV4, executor: &str, envelope: &Envelope) -> Result<Reply, ClientError> {
         let stream = self.wires.connect(address).await.map_err(ClientError::Handshake)?;
-        send_order(stream, Arc::clone(&self.tls), &server_name(executor), envelope).await
+        let patience_ms = self.wires.order_ms_max();
+        let name = server_name(executor);
+        let answer = send_order(stream, Arc::clone(&self.tls), &name, envelope);
+        let in_time = timeout(Duration::from_millis(patience_ms), answer).await;
+        in_time.unwrap_or(Err(ClientError::Late { patience_ms }))
     }
 }
 

@@ -316,15 +316,17 @@ impl<W: Wires> Room<W> {
             self.intend(warrant, step)?;
         }
         let address = |step: &PlanStep| self.config.estate.systems.get(&step.target).and_then(|s| s.address);
-        let errands = steps
+        let (with_address, without): (Vec<&PlanStep>, Vec<_>) = steps.iter().partition(|s| address(s).is_some());
+        let errands = with_address
             .iter()
             .filter_map(|s| Some(probe(&s.executor, SocketAddrV4::new(address(s)?, LOGON_PORT))))
             .collect();
         let answers = self.run_errands(errands, None).await;
-        for (step, answer) in steps.iter().zip(answers) {
-            let reachable = answer
-                .ok()
-                .and_then(|r| r.results.get("reachable").and_then(serde_json::Value::as_bool));
+        let seen = answers
+            .into_iter()
+            .map(|answer| answer.ok()?.results.get("reachable")?.as_bool());
+        let seen: Vec<Option<bool>> = seen.chain(without.iter().map(|_| None)).collect();
+        for (step, reachable) in with_address.into_iter().chain(without).zip(seen) {
             let outcome = match reachable {
                 Some(true) => StepOutcome::Verified {
                     evidence: "it answers".into(),

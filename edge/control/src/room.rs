@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use leckwehr_telemetry::{Events, Intake, SensorAccount};
 use leckwehr_trace::{TraceConfig, assess};
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::config::{Config, Input, Output, Wires};
 use crate::errand::{Warranted, question};
@@ -41,6 +42,8 @@ pub struct Room<W> {
     fusion: Fusion,
     critical: bool,
     finish: bool,
+    /// Records that were waited for in vain: sensor and number.
+    given_up: BTreeMap<String, u64>,
     inputs: mpsc::Receiver<Input>,
     outputs: mpsc::UnboundedSender<Output>,
 }
@@ -95,6 +98,7 @@ impl<W: Wires> Room<W> {
             site_hash: None,
             critical: false,
             finish: false,
+            given_up: BTreeMap::new(),
             config,
             wires,
             inputs,
@@ -269,38 +273,54 @@ impl<W: Wires> Room<W> {
             .map(|e| question(e, "features", serde_json::json!([])))
             .collect();
         let answers = self.run_errands(questions, None).await;
-        let mut awaited = Vec::new();
+        let (mut awaited, mut silent) = (Vec::new(), Vec::new());
         for (executor, answer) in executors.iter().zip(answers) {
-            let Ok(reply) = answer else { continue };
+            let Ok(reply) = answer else {
+                silent.push(executor.clone());
+                continue;
+            };
             if let Some(sequence) = reply.results.get("sequence").and_then(serde_json::Value::as_u64) {
                 awaited.push((format!("sensor-{}", executor.trim_start_matches("agent:")), sequence));
             }
             self.take_egress(executor, &reply.results);
         }
+        self.record_silence(silent)?;
         self.take_waiting()?;
-        let until = self.wires.now().plus_ms(SETTLE_MS_MAX);
-        let missing = |room: &Self| {
-            awaited
-                .iter()
-                .find(|(sensor, number)| room.last_sequence(sensor) < *number)
-                .cloned()
-        };
-        while let Some((sensor, number)) = missing(self) {
+        awaited.retain(|(sensor, number)| self.given_up.get(sensor).is_none_or(|lost| lost < number));
+        self.await_records(awaited).await
+    }
+
+    /// Waits until each sensor's records up to a number are in. Those that do not come in time are given up, once.
+    async fn await_records(&mut self, mut awaited: Vec<(String, u64)>) -> Result<(), ControlError> {
+        let patience_ms = SETTLE_MS_MAX.min(self.wires.order_ms_max().cast_signed());
+        let until = self.wires.now().plus_ms(patience_ms);
+        loop {
+            awaited.retain(|(sensor, number)| self.last_sequence(sensor) < *number);
             let left_ms = (until.0 - self.wires.now().0) / 1_000_000;
-            if left_ms <= 0 {
-                let what = format!("records up to {number} of {sensor} did not arrive within {SETTLE_MS_MAX} ms");
-                return self.record(
-                    "telemetry",
-                    vec![What::NotKnown {
-                        room: "telemetry".into(),
-                        what,
-                    }],
-                );
+            if awaited.is_empty() || left_ms <= 0 {
+                break;
             }
-            let waited = tokio::time::timeout(Duration::from_millis(left_ms.unsigned_abs()), self.wait());
+            let waited = timeout(Duration::from_millis(left_ms.unsigned_abs()), self.wait());
             waited.await.unwrap_or(Ok(()))?;
         }
-        Ok(())
+        let words = awaited.iter().map(|(sensor, number)| What::NotKnown {
+            room: "telemetry".into(),
+            what: format!("records up to {number} of {sensor} did not arrive within {patience_ms} ms"),
+        });
+        let words = words.collect();
+        self.given_up.extend(awaited);
+        self.record("telemetry", words)
+    }
+
+    /// Says once of each executor that does not answer that its records or counters may be incomplete.
+    fn record_silence(&mut self, silent: Vec<String>) -> Result<(), ControlError> {
+        let room = "telemetry";
+        let words = silent
+            .into_iter()
+            .map(|executor| format!("{executor} does not answer: whether all of its records arrived is not known"));
+        let new = words.filter(|what| !self.situation.unknown.contains(&format!("{room}: {what}")));
+        let facts = new.map(|what| What::NotKnown { room: room.into(), what }).collect();
+        self.record(room, facts)
     }
 
     fn last_sequence(&self, sensor: &str) -> u64 {

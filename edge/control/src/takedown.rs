@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 
-use leckwehr_contain::{CutOption, options, service_level, takedown_plan};
+use leckwehr_contain::{ContainError, CutOption, harm_of, options, takedown_plan};
 use leckwehr_guard::{Action, Order};
 use leckwehr_incident::{Phase, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome, What};
 use leckwehr_trace::claims;
@@ -21,7 +21,7 @@ pub(crate) const LOGON_PORT: u16 = 22;
 impl<W: Wires> Room<W> {
     /// Plans, gets approved, cuts and proves the cut, again until nothing is left to cut. False if there was nothing at all.
     pub(crate) async fn contain(&mut self) -> Result<bool, ControlError> {
-        let mut refused = BTreeSet::new();
+        let (mut refused, mut unproven) = (BTreeSet::new(), 0);
         for wave in 1..=WAVES_MAX {
             self.settle().await?;
             let impact = self.impact();
@@ -34,8 +34,17 @@ impl<W: Wires> Room<W> {
             let generation = self.next_generation();
             let plan = match takedown_plan(&choice, &impact, &self.config.estate, &policy, generation, &left_alone) {
                 Ok(plan) => plan,
-                Err(_) if wave == 1 => return Ok(false),
-                Err(_) => break,
+                Err(error) => {
+                    if let ContainError::TooMuch { .. } = error {
+                        self.ask_people(vec![format!(
+                            "{error}: raise the cap, choose a smaller scale, or cut by hand"
+                        )])?;
+                    }
+                    if wave == 1 {
+                        return Ok(false);
+                    }
+                    break;
+                }
             };
             if self.situation.phase == Phase::Watching {
                 self.enter(Phase::Alarm, "an alarm needs a decision")?;
@@ -43,17 +52,21 @@ impl<W: Wires> Room<W> {
             if self.situation.phase != Phase::Declared {
                 self.enter(Phase::Declared, "a critical alarm; a takedown is proposed")?;
             }
-            let by_hand = choice.by_hand.iter().map(|id| What::DecisionOpen {
-                room: "contain".into(),
-                what: format!("{id} has no guard: cut it by hand"),
-            });
-            self.record("contain", by_hand.collect())?;
+            let by_hand = choice.by_hand.iter();
+            self.ask_people(by_hand.map(|id| format!("{id} has no guard: cut it by hand")).collect())?;
             let warrant = self.approvals(&plan).await?;
             self.execute_cut(&warrant, &choice).await?;
-            self.prove(&plan).await?;
+            unproven += self.prove(&plan).await?;
             refused.extend(self.hand_over(&plan)?);
         }
-        self.enter(Phase::Contained, "every planned cut is verified from both sides")?;
+        let reason = match (refused.len(), unproven) {
+            (0, 0) => "every planned cut is verified from both sides".to_owned(),
+            (by_hand, _) => format!(
+                "what guards can cut is cut; {by_hand} cuts are left to people, and {unproven} isolated systems are not proven to \
+                 be unreachable by probes from both sides"
+            ),
+        };
+        self.enter(Phase::Contained, &reason)?;
         self.publish().await?;
         self.settle().await?;
         let impact = self.impact();
@@ -74,12 +87,25 @@ impl<W: Wires> Room<W> {
             .map(|s| s.target.clone())
             .filter(|t| !cut.contains(t))
             .collect();
-        let decisions = open.iter().map(|target| What::DecisionOpen {
-            room: "contain".into(),
-            what: format!("{target} was not cut by its guard: cut it by hand"),
-        });
-        self.record("contain", decisions.collect())?;
+        let unconfirmed = open.iter();
+        self.ask_people(
+            unconfirmed
+                .map(|target| format!("no guard confirms that {target} is cut: cut it by hand"))
+                .collect(),
+        )?;
         Ok(open)
+    }
+
+    /// Leaves something to people; what they were asked before is not asked again.
+    fn ask_people(&mut self, whats: Vec<String>) -> Result<(), ControlError> {
+        let room = "contain";
+        let asked = |what: &String| self.situation.open_decisions.contains(&format!("{room}: {what}"));
+        let new = whats
+            .into_iter()
+            .filter(|what| !asked(what))
+            .map(|what| What::DecisionOpen { room: room.into(), what });
+        let new = new.collect();
+        self.record(room, new)
     }
 
     pub(crate) fn cut_already(&self) -> BTreeSet<String> {
@@ -168,15 +194,11 @@ impl<W: Wires> Room<W> {
     /// Records the level of every service as it follows from what is off the grid now.
     pub(crate) fn record_levels(&mut self, reason: &str) -> Result<(), ControlError> {
         let estate = &self.config.estate;
-        let down: BTreeSet<String> = self
-            .cut_already()
-            .into_iter()
-            .filter(|id| estate.systems.contains_key(id))
-            .collect();
-        let services_down = estate.services_down(&down);
+        let (systems, connections) = self.cut_already().into_iter().partition(|id| estate.systems.contains_key(id));
+        let harmed = harm_of(estate, &systems, &connections).services;
         let mut changes = Vec::new();
         for id in estate.services.keys() {
-            let mut level = service_level(estate, id, &down, &services_down);
+            let mut level = harmed.get(id).copied().unwrap_or(ServiceLevel::Full);
             let before = self.situation.services.get(id).map(|s| s.level);
             if level == ServiceLevel::Full && before.is_some_and(|b| b < ServiceLevel::Full) {
                 level = ServiceLevel::Provisional;
@@ -193,61 +215,71 @@ impl<W: Wires> Room<W> {
     }
 
     /// Probes from both sides of every cut, and once between two hosts that must reach each other: a probe that cannot fail
-    /// proves nothing.
-    async fn prove(&mut self, plan: &PlanRecord) -> Result<(), ControlError> {
-        let addresses: BTreeMap<String, SocketAddrV4> = self
-            .config
-            .estate
-            .systems
-            .iter()
-            .filter_map(|(id, s)| Some((id.clone(), SocketAddrV4::new(s.address?, LOGON_PORT))))
-            .collect();
+    /// proves nothing. Returns how many isolated systems are not proven to be so.
+    async fn prove(&mut self, plan: &PlanRecord) -> Result<usize, ControlError> {
+        let estate = &self.config.estate;
+        let address = |id: &String| Some(SocketAddrV4::new(estate.systems.get(id)?.address?, LOGON_PORT));
         let cut = self.cut_already();
-        let free: Vec<&String> = addresses
+        let can_be_asked = |id: &&String| address(id).is_some() && self.config.executors.contains_key(&agent(id));
+        let free: Vec<&String> = estate
+            .systems
             .keys()
-            .filter(|id| !cut.contains(*id) && self.config.executors.contains_key(&agent(id)))
+            .filter(|id| !cut.contains(*id))
+            .filter(can_be_asked)
             .collect();
-        let mut wanted: Vec<(String, String, bool)> = Vec::new();
-        let isolated = plan.steps.iter().filter(|s| s.action == "isolate-host").map(|s| &s.target);
-        for (index, host) in isolated.enumerate() {
+        let isolated = plan
+            .steps
+            .iter()
+            .filter(|s| s.action == "isolate-host" && cut.contains(&s.target));
+        let isolated: Vec<&String> = isolated.map(|s| &s.target).collect();
+        let mut wanted: Vec<(&String, &String, bool)> = Vec::new();
+        for (index, host) in isolated.iter().enumerate() {
             if let Some(peer) = free.get(index % free.len().max(1)) {
-                wanted.push((host.clone(), (*peer).clone(), false));
-                wanted.push(((*peer).clone(), host.clone(), false));
+                wanted.push((host, peer, false));
+                wanted.push((peer, host, false));
             }
         }
         if let [a, .., b] = free.as_slice() {
-            wanted.push(((*a).clone(), (*b).clone(), true));
+            wanted.push((a, b, true));
         }
-        let errands = wanted
+        let probes = wanted
             .iter()
-            .filter_map(|(from, to, _)| Some(probe(&agent(from), *addresses.get(to)?)));
+            .filter_map(|&(from, to, expected)| Some((from, to, expected, address(to)?)));
+        let probes: Vec<_> = probes.collect();
+        let errands = probes.iter().map(|(from, _, _, to)| probe(&agent(from), *to));
         let answers = self.run_errands(errands.collect(), None).await;
-        let facts = wanted
-            .into_iter()
-            .zip(answers)
-            .map(|((from, to, expected_reachable), answer)| match answer {
-                Ok(reply) => {
-                    let reachable = reply
-                        .results
-                        .get("reachable")
-                        .and_then(serde_json::Value::as_bool)
-                        .unwrap_or(true);
-                    What::Probed {
-                        probe: ProbeResult {
-                            from,
-                            to,
-                            expected_reachable,
-                            reachable,
-                        },
-                    }
-                }
-                Err(_) => What::NotKnown {
+        let mut proofs: BTreeMap<&String, usize> = BTreeMap::new();
+        let (mut facts, mut holes) = (Vec::new(), Vec::new());
+        for ((from, to, expected_reachable, _), answer) in probes.into_iter().zip(answers) {
+            let seen = answer.ok().and_then(|reply| reply.results.get("reachable")?.as_bool());
+            let Some(reachable) = seen else {
+                facts.push(What::NotKnown {
                     room: "contain".into(),
                     what: format!("the probe from {from} to {to} got no answer"),
+                });
+                continue;
+            };
+            if expected_reachable == reachable {
+                *proofs.entry(if cut.contains(from) { from } else { to }).or_default() += 1;
+            } else if reachable {
+                holes.push(format!("{from} still reaches {to}: find the way around the guard"));
+            }
+            facts.push(What::Probed {
+                probe: ProbeResult {
+                    from: from.clone(),
+                    to: to.clone(),
+                    expected_reachable,
+                    reachable,
                 },
             });
-        let facts = facts.collect();
-        self.record("probe", facts)
+        }
+        let unproven = isolated
+            .iter()
+            .filter(|host| proofs.get(**host).is_none_or(|n| *n < 2))
+            .count();
+        self.record("probe", facts)?;
+        self.ask_people(holes)?;
+        Ok(unproven)
     }
 }
 

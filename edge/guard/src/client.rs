@@ -24,6 +24,12 @@ pub enum ClientError {
     /// The connection broke. Whether the order was applied is not known.
     #[error("the connection broke before the answer came")]
     Http(#[source] hyper::Error),
+    /// No answer came in time. Whether the order was applied is not known.
+    #[error("no answer within {patience_ms} ms")]
+    Late {
+        /// Time waited in milliseconds.
+        patience_ms: u64,
+    },
     /// The answer was not one. Whether the order was applied is not known.
     #[error("the answer could not be read: {0}")]
     Unreadable(String),

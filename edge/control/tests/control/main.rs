@@ -1,7 +1,10 @@
-//! Tests of the replay on the APT29 recording, on damaged input, and of what is made to fit a ledger entry.
+//! Tests of the live control room in a house in memory, of the replay on the APT29 recording and on damaged input, and of
+//! what is made to fit a ledger entry.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail and say why")]
 
 mod apt29;
 mod bench;
 mod damaged;
 mod fit;
+mod house;
+mod live;

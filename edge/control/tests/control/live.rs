@@ -1,0 +1,320 @@
+use leckwehr_control::Input;
+use leckwehr_incident::{Phase, StepOutcome, What};
+
+use crate::house::{HOSTS, House, Manner, Run, approve, attack, word};
+
+fn phases(run: &Run) -> Vec<Phase> {
+    run.situation.history.iter().map(|(_, phase, _)| *phase).collect()
+}
+
+/// Every phase from the alarm to the recovery, each once.
+fn to_the_end() -> Vec<Phase> {
+    Phase::ALL[1..7].to_vec()
+}
+
+/// Target and outcome of every step with this action, over all plans.
+fn steps<'r>(run: &'r Run, action: &str) -> Vec<(&'r str, &'r StepOutcome)> {
+    let mut found = Vec::new();
+    for view in run.situation.plans.values() {
+        for step in view.plan.steps.iter().filter(|s| s.action == action) {
+            let ended = view.steps.get(&step.number).and_then(|s| s.ended.as_ref());
+            found.push((step.target.as_str(), &ended.unwrap().1));
+        }
+    }
+    found.sort_by_key(|(target, _)| *target);
+    found
+}
+
+fn contained_because(run: &Run) -> &str {
+    &run.situation
+        .history
+        .iter()
+        .find(|(_, phase, _)| *phase == Phase::Contained)
+        .unwrap()
+        .2
+}
+
+fn has(list: &[String], part: &str) -> bool {
+    list.iter().any(|text| text.contains(part))
+}
+
+/// The ledger says what is about to be done before it is done: every step is intended, then ended, under a plan that two
+/// people approved before.
+fn assert_intent_before_outcome(run: &Run) {
+    let (mut approved, mut intended) = (Vec::new(), Vec::new());
+    for fact in &run.facts {
+        match &fact.what {
+            What::PlanApproved { hash, .. } => approved.push(hash.clone()),
+            What::StepIntended { plan, step } => {
+                assert_eq!(approved.iter().filter(|hash| *hash == plan).count(), 2);
+                assert!(!intended.contains(&(plan.clone(), *step)));
+                intended.push((plan.clone(), *step));
+            }
+            What::StepEnded { plan, step, .. } => assert!(intended.contains(&(plan.clone(), *step))),
+            _ => {}
+        }
+    }
+    assert!(!intended.is_empty());
+}
+
+#[test]
+fn from_the_alarm_to_the_recovery() {
+    let house = House::new();
+    let run = house.run(attack(&house), Box::new(approve));
+    run.outcome.as_ref().unwrap();
+    assert_eq!(phases(&run), to_the_end());
+    assert_intent_before_outcome(&run);
+    let isolated = steps(&run, "isolate-host");
+    assert_eq!(
+        isolated.iter().map(|(t, _)| *t).collect::<Vec<_>>(),
+        ["backup-1", "fs-1", "ws-1"]
+    );
+    let verified = |(_, outcome): &(&str, &StepOutcome)| matches!(outcome, StepOutcome::Verified { .. });
+    assert!(run.situation.plans.values().flat_map(|p| p.plan.steps.iter()).count() > 10);
+    for action in [
+        "isolate-host",
+        "cut-connection",
+        "sweep",
+        "restore-files",
+        "probe",
+        "reconnect",
+    ] {
+        assert!(
+            !steps(&run, action).is_empty() && steps(&run, action).iter().all(verified),
+            "{action}"
+        );
+    }
+    assert!(run.situation.probes_unexpected.is_empty() && run.situation.probes >= 6);
+    assert_eq!(contained_because(&run), "every planned cut is verified from both sides");
+    assert_eq!((run.situation.site.mirrors_ok, run.situation.site.mirrors), (1, 1));
+    let truth = house.truth.lock().unwrap();
+    assert_eq!(truth.files["docs/a"], b"letter");
+    // The vendor's end is the vendor's to attest; all else is back.
+    assert_eq!(truth.cut.iter().collect::<Vec<_>>(), ["vendor"]);
+    assert!(has(&run.situation.open_decisions, "vendor stays cut"));
+    assert_eq!(truth.done.iter().filter(|d| *d == "deny fs-1").count(), 1);
+}
+
+#[test]
+fn services_that_a_cut_breaks_are_not_called_whole() {
+    let house = House::new();
+    let run = house.run(attack(&house), Box::new(approve));
+    let levels = |service: &str| {
+        let of_it = run.facts.iter().filter_map(|f| match &f.what {
+            What::ServiceChanged { service: s, level, .. } if s == service => Some(format!("{level:?}")),
+            _ => None,
+        });
+        of_it.collect::<Vec<_>>()
+    };
+    assert_eq!(levels("letters"), ["Off", "Provisional"]);
+    // Rests on the vendor's connection alone, which stays cut.
+    assert_eq!(levels("maintenance"), ["Off"]);
+}
+
+#[test]
+fn a_guard_that_cannot_be_reached_leaves_a_cut_to_people() {
+    let mut house = House::new();
+    house.manners.insert("guard-b".into(), Manner::IsUnreachable);
+    let run = house.run(attack(&house), Box::new(approve));
+    run.outcome.as_ref().unwrap();
+    assert_eq!(phases(&run), to_the_end());
+    let isolated = steps(&run, "isolate-host");
+    let not_applied = isolated
+        .iter()
+        .filter(|(_, o)| matches!(o, StepOutcome::NotApplied { .. }))
+        .map(|(t, _)| *t);
+    assert_eq!(not_applied.collect::<Vec<_>>(), ["backup-1"], "asked for once, in one plan");
+    assert!(!run.situation.hosts["backup-1"].isolated && !house.truth.lock().unwrap().done.contains(&"deny backup-1".into()));
+    assert!(
+        has(&run.situation.open_decisions, "no guard confirms that backup-1 is cut"),
+        "{:?}",
+        run.situation.open_decisions
+    );
+    assert!(
+        contained_because(&run).contains("1 cuts are left to people"),
+        "{}",
+        contained_because(&run)
+    );
+    assert!(has(&run.situation.unknown, "guard-b does not answer"));
+    assert_intent_before_outcome(&run);
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_asked_for_again_and_the_deed_stays_one() {
+    let mut house = House::new();
+    house.manners.insert("guard-a".into(), Manner::BreaksOnce);
+    let run = house.run(attack(&house), Box::new(approve));
+    run.outcome.as_ref().unwrap();
+    assert_eq!(phases(&run), to_the_end());
+    assert!(
+        steps(&run, "isolate-host")
+            .iter()
+            .all(|(_, o)| matches!(o, StepOutcome::Verified { .. }))
+    );
+    let truth = house.truth.lock().unwrap();
+    let twice = truth.done.iter().filter(|d| d.starts_with("deny")).count();
+    assert_eq!(twice, 5, "one of four orders went out twice: {:?}", truth.done);
+    assert_eq!(truth.cut.len(), 1, "all but the vendor is back");
+}
+
+#[test]
+fn a_guard_that_never_confirms_is_doubtful_not_done() {
+    let mut house = House::new();
+    house.manners.insert("guard-b".into(), Manner::Breaks);
+    let run = house.run(attack(&house), Box::new(approve));
+    run.outcome.as_ref().unwrap();
+    let isolated = steps(&run, "isolate-host");
+    let doubtful = isolated
+        .iter()
+        .filter(|(_, o)| matches!(o, StepOutcome::Doubtful { .. }))
+        .map(|(t, _)| *t);
+    assert_eq!(doubtful.collect::<Vec<_>>(), ["backup-1"]);
+    assert!(has(&run.situation.open_decisions, "no guard confirms that backup-1 is cut"));
+    assert!(!run.situation.hosts["backup-1"].isolated);
+}
+
+#[test]
+fn an_agent_that_says_nothing_stops_nobody() {
+    let mut house = House::new();
+    house.manners.insert("agent:fs-1".into(), Manner::IsSilent);
+    let run = house.run(attack(&house), Box::new(approve));
+    run.outcome.as_ref().unwrap();
+    assert_eq!(phases(&run), to_the_end());
+    assert!(house.truth.lock().unwrap().done.contains(&"deny fs-1".into()));
+    assert!(
+        has(&run.situation.unknown, "agent:fs-1 does not answer"),
+        "{:?}",
+        run.situation.unknown
+    );
+    assert!(has(&run.situation.unknown, "the probe from fs-1"));
+    assert!(
+        !contained_because(&run).starts_with("every planned cut"),
+        "{}",
+        contained_because(&run)
+    );
+    let restored = steps(&run, "restore-files");
+    assert!(
+        restored
+            .iter()
+            .any(|(t, o)| *t == "fs-1" && !matches!(o, StepOutcome::Verified { .. }))
+    );
+}
+
+#[test]
+fn records_that_were_lost_are_waited_for_a_while_and_then_an_unknown() {
+    let house = House::new();
+    let telemetry = attack(&house);
+    *house.truth.lock().unwrap().sequences.get_mut("ws-1").unwrap() += 3;
+    let run = house.run(telemetry, Box::new(approve));
+    run.outcome.as_ref().unwrap();
+    assert_eq!(phases(&run), to_the_end());
+    assert!(
+        has(&run.situation.unknown, "of sensor-ws-1 did not arrive"),
+        "{:?}",
+        run.situation.unknown
+    );
+}
+
+#[test]
+fn only_words_for_this_plan_by_two_known_people_count() {
+    let house = House::new();
+    let answer = |plan: &leckwehr_incident::PlanRecord| {
+        let mut other = plan.clone();
+        other.hash = "00".repeat(32);
+        let mut inputs = vec![
+            word("anna", plan, &other.hash),
+            word("anna", &other, &other.hash),
+            word("mallory", plan, &plan.hash),
+            word("bert", plan, ""),
+        ];
+        inputs.extend([word("anna", plan, &plan.hash), word("anna", plan, &plan.hash)]);
+        inputs.push(Input::Telemetry {
+            line: "not a record".into(),
+        });
+        inputs.push(word("bert", plan, &plan.hash));
+        inputs
+    };
+    let run = house.run(attack(&house), Box::new(answer));
+    run.outcome.as_ref().unwrap();
+    assert_eq!(phases(&run), to_the_end());
+    for plan in run.situation.plans.values() {
+        assert_eq!(plan.approvals, ["anna", "bert"]);
+    }
+    let recorded = run
+        .facts
+        .iter()
+        .filter(|f| matches!(f.what, What::PlanApproved { .. }))
+        .count();
+    assert_eq!(
+        recorded,
+        2 * run.situation.plans.len(),
+        "words that do not count are in the ledger"
+    );
+    assert_intent_before_outcome(&run);
+}
+
+#[test]
+fn a_flood_of_telemetry_while_people_decide_is_taken_in() {
+    const FLOOD: usize = 20_000;
+    let house = House::new();
+    let mut flooded = false;
+    let answer = move |plan: &leckwehr_incident::PlanRecord| {
+        let mut inputs = Vec::new();
+        if !std::mem::replace(&mut flooded, true) {
+            for i in 0..FLOOD {
+                let line = serde_json::json!({"@timestamp": "2023-11-14T22:14:00Z", "agent": {"id": "sensor-vault-1"},
+                    "host": {"name": "vault-1"}, "source": {"ip": "10.0.1.2"}, "user": {"name": format!("user-{i}")},
+                    "event": {"sequence": i + 1, "category": ["authentication"], "action": "logon", "outcome": "failure"}});
+                inputs.push(Input::Telemetry { line: line.to_string() });
+            }
+        }
+        inputs.extend(approve(plan));
+        inputs
+    };
+    let run = house.run(attack(&house), Box::new(answer));
+    run.outcome.as_ref().unwrap();
+    assert_eq!(phases(&run), to_the_end());
+    let mut accounts = run.facts.iter().filter_map(|f| match &f.what {
+        What::SourceAccount {
+            source,
+            records,
+            missing,
+            ..
+        } if source == "sensor-vault-1" => Some((*records, *missing)),
+        _ => None,
+    });
+    assert_eq!(accounts.next_back(), Some((FLOOD as u64, 0)));
+}
+
+#[test]
+fn a_web_host_that_keeps_an_old_copy_is_not_counted() {
+    let house = House::new();
+    house.truth.lock().unwrap().site_is_stuck = true;
+    let run = house.run(attack(&house), Box::new(approve));
+    run.outcome.as_ref().unwrap();
+    let copies = run.facts.iter().filter_map(|f| match f.what {
+        What::SitePublished { seq, mirrors_ok, .. } => Some((seq, mirrors_ok)),
+        _ => None,
+    });
+    for (seq, ok) in copies {
+        assert_eq!(ok, u32::from(seq == 1), "copy {seq}");
+    }
+}
+
+#[test]
+fn a_plan_beyond_the_cap_is_put_to_people() {
+    let mut house = House::new();
+    house.systems_max = 1;
+    house.finishes_at_once = true;
+    let run = house.run(attack(&house), Box::new(approve));
+    run.outcome.as_ref().unwrap();
+    assert_eq!(phases(&run), [Phase::Alarm]);
+    assert!(house.truth.lock().unwrap().done.is_empty());
+    let asked = run
+        .situation
+        .open_decisions
+        .iter()
+        .filter(|d| d.contains("the protocol allows 1 in one plan"));
+    assert_eq!(asked.count(), 1, "{:?}", run.situation.open_decisions);
+    assert_eq!(HOSTS.len(), 4);
+}
