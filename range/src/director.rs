@@ -23,8 +23,12 @@ use crate::service::delivered;
 use crate::stage::{Stage, StageError};
 use crate::world::{Scenario, World};
 
-/// Longest a drill may take, in milliseconds: a chain that hangs is a failed drill.
+/// Longest a drill may take beside the time people need to decide, in milliseconds: a chain that hangs is a failed drill.
 const DRILL_MS_MAX: u64 = 180_000;
+/// Plans that people may have to decide on in one drill.
+const PLANS_MAX: u64 = 8;
+/// Looks at the deliveries without change after which nothing more is expected.
+const DRAIN_QUIET_MIN: usize = 6;
 /// Longest wait until everything accepted was delivered, in milliseconds.
 const DRAIN_MS_MAX: u64 = 20_000;
 /// Pause between two looks at the deliveries, in milliseconds.
@@ -241,7 +245,7 @@ impl Director {
             decide_ms: config.decide_ms,
             finished: false,
             rested: BTreeSet::new(),
-            deadline: now().plus_ms(DRILL_MS_MAX as i64),
+            deadline: now().plus_ms((DRILL_MS_MAX + PLANS_MAX * config.decide_ms) as i64),
         })
     }
 
@@ -346,11 +350,14 @@ impl Director {
         let core = stage.names().into_iter().find(|n| self.is_core(n, stage));
         let deadline = now().plus_ms(DRAIN_MS_MAX as i64);
         let mut arrived = 0;
-        while let (Some(core), true) = (&core, arrived < accepted && now() < deadline) {
+        let mut quiet = 0;
+        // Records without a receipt arrive too: the count alone does not say that the ones with a receipt are among them.
+        while let (Some(core), true) = (&core, (arrived < accepted || quiet < DRAIN_QUIET_MIN) && now() < deadline) {
             stage.tell(core, Tell::Report);
             let (name, say) = hear(stage, self.deadline, || format!("{arrived} of {accepted} messages delivered")).await?;
             match say {
                 Say::Core { records } => {
+                    quiet = if records == arrived { quiet + 1 } else { 0 };
                     arrived = records;
                     tokio::time::sleep(Duration::from_millis(DRAIN_PAUSE_MS)).await;
                 }
@@ -450,7 +457,7 @@ fn phase_text(phase: Phase) -> String {
         Phase::Watching => "watching",
         Phase::Alarm => "alarm",
         Phase::Declared => "declared: a takedown is on the table",
-        Phase::Contained => "contained: the cut is proven from both sides",
+        Phase::Contained => "contained",
         Phase::Assessed => "assessed: route, reach and bounds stand",
         Phase::Restoring => "restoring by priority",
         Phase::Recovered => "recovered",

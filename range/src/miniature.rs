@@ -5,8 +5,8 @@ use leckwehr_estate::{ConnectionKind, Estate, Need, System, SystemKind};
 
 /// Fewest hosts a drill is about: one of every kind that the scenario touches, and people at work.
 pub const HOSTS_MIN: usize = 16;
-/// Most hosts that one machine builds.
-pub const HOSTS_MAX: usize = 400;
+/// Most hosts that one small machine plays without its people waiting for the processor instead of the attacker.
+pub const HOSTS_MAX: usize = 200;
 
 /// An estate that cannot be drilled.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use crate::cable;
 use crate::director::{DrillConfig, News, Played, play};
 use crate::node;
 use crate::part::{Say, Tell, Voice, in_words};
-use crate::sandbox::{SandboxError, die_with_parent, enter, enter_node};
+use crate::sandbox::{SandboxError, allow_many_files, die_with_parent, enter, enter_node};
 use crate::stage::{Part, Stage};
 use crate::wire::Net;
 
@@ -159,7 +159,7 @@ pub fn launch_simulated(
 
 /// The keeper: enters the namespaces and starts the director as their process 1.
 pub fn keeper_main() -> ExitCode {
-    let started = die_with_parent().and_then(|()| enter());
+    let started = die_with_parent().and_then(|()| allow_many_files()).and_then(|()| enter());
     if let Err(error) = started {
         let forbidden = matches!(error, SandboxError::Forbidden(_));
         say(&Line::Failed {

@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, getegid, geteuid};
 
@@ -74,6 +75,13 @@ pub fn enter() -> Result<(), SandboxError> {
         None::<&str>,
     )
     .map_err(kernel("making mounts private"))
+}
+
+/// Raises the number of files that this process and its children may open to what the machine allows: a director holds three for
+/// each node.
+pub fn allow_many_files() -> Result<(), SandboxError> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).map_err(kernel("reading the limit of open files"))?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).map_err(kernel("raising the limit of open files"))
 }
 
 /// Maps the caller to root of the new user namespace.

@@ -122,6 +122,8 @@ pub struct Score {
     pub credentials: CredentialScore,
     /// Packets that passed a cut interface after the cut.
     pub packets_after_cut: u64,
+    /// Things the attacker still got done on the provider's hosts after the cut was declared proven, by his own diary.
+    pub acts_after_cut: usize,
     /// Packets of attempts that the cut stopped, as counted at the end.
     pub packets_stopped: u64,
     /// Bytes out.
@@ -200,6 +202,7 @@ pub fn score(played: &Played, books: &Books, network: &'static str, seed: u64) -
         hosts: host_score(&compromised, &books.situation),
         credentials: credential_score(truth, &books.situation),
         packets_after_cut: truth.guards.values().flat_map(|g| g.passed.values()).map(|c| c.packets).sum(),
+        acts_after_cut: acts_after_cut(played),
         packets_stopped: truth.guards.values().flat_map(|g| g.cut.values()).map(|c| c.packets).sum(),
         bytes_out: bytes_score(truth, &books.situation),
         messages: message_score(truth),
@@ -237,6 +240,10 @@ fn reasons(score: &Score, truth: &Truth) -> Vec<String> {
             format!("{} packets passed the cut", score.packets_after_cut),
         ),
         (
+            score.acts_after_cut == 0,
+            format!("the attacker still did {} things after the cut", score.acts_after_cut),
+        ),
+        (
             score.bytes_out.bound >= score.bytes_out.truth,
             "more bytes left than the bound says".into(),
         ),
@@ -271,6 +278,20 @@ fn reasons(score: &Score, truth: &Truth) -> Vec<String> {
 pub fn compromised(truth: &Truth) -> BTreeSet<String> {
     let logins = truth.diary.iter().filter(|e| e.act == Act::Login && e.done);
     logins.filter_map(|e| truth.systems.get(&e.host).cloned()).collect()
+}
+
+/// Counts what worked for the attacker after the phase `contained`. The flood comes from outside and touches the portal only; it
+/// is no way through the cut.
+fn acts_after_cut(played: &Played) -> usize {
+    let Some(contained) = played.phases.get(Phase::Contained.word()) else {
+        return 0;
+    };
+    let later = played
+        .truth
+        .diary
+        .iter()
+        .filter(|e| e.done && e.at > *contained && e.act != Act::Flooded);
+    later.count()
 }
 
 fn host_score(compromised: &BTreeSet<String>, situation: &Situation) -> HostScore {

@@ -207,7 +207,7 @@ fn a_good_drill_passes() {
 #[test]
 fn every_single_thing_that_goes_wrong_fails_the_drill() {
     type Spoil = fn(&mut Played, &mut Vec<Fact>);
-    let spoilt: [(&str, Spoil); 12] = [
+    let spoilt: [(&str, Spoil); 13] = [
         ("a host missed", |p, _| {
             let second = Ipv4Addr::new(10, 0, 0, 2);
             p.truth.systems.insert(second, "fs-2".into());
@@ -220,6 +220,14 @@ fn every_single_thing_that_goes_wrong_fails_the_drill() {
         ("a packet through the cut", |p, _| {
             let state = p.truth.guards.get_mut("guard").unwrap();
             state.passed.insert("h0".into(), Counter { packets: 1, bytes: 60 });
+        }),
+        ("the attacker back after the cut", |p, _| {
+            p.phases.insert(Phase::Contained.word().into(), Timestamp(15));
+            p.truth.diary.push(Entry {
+                at: Timestamp(16),
+                act: Act::Returned,
+                ..p.truth.diary[0].clone()
+            });
         }),
         ("one byte over the bound", |p, _| p.truth.dropped_bytes += 1),
         ("a message lost", |p, _| p.truth.delivered.clear()),

@@ -62,6 +62,8 @@ impl Net {
                 Self::Kernel => {
                     let stream = TcpStream::connect(to).await?;
                     stream.set_nodelay(true)?;
+                    // Given up means given up: what was written when the cut came must not arrive when it is lifted.
+                    stream.set_zero_linger()?;
                     Ok(Stream::Kernel(stream))
                 }
                 Self::Memory {

@@ -10,7 +10,7 @@ use leckwehr_publish::Language;
 use leckwehr_publish::report::{NetworkMode, ReportInput, ScoreRow, TruthEvent, Verdict, render};
 use leckwehr_range::{
     Act, Books, DrillConfig, HOSTS_MAX, HOSTS_MIN, LaunchError, News, Played, Scenario, Score, launch_real, launch_simulated,
-    score,
+    miniature, score,
 };
 
 use crate::problem::Problem;
@@ -93,6 +93,19 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
             "docs/estate.md says what a drill needs; `leckwehr drill` without --estate uses the provider that comes with it",
         )
     })?;
+    let report = args.report.clone().unwrap_or_else(|| match &args.keep {
+        Some(folder) => folder.join("report.html"),
+        None => std::env::temp_dir().join("leckwehr-drill.html"),
+    });
+    if let Some(folder) = report.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Problem::new(
+                "LW-RANGE-005",
+                format!("the report cannot go to {}", report.display()),
+                &error,
+            )
+        })?;
+    }
     let progress = Progress::new();
     let launch = if args.simulated { launch_simulated } else { launch_real };
     let played = launch(&config, |news| progress.show(&news), wait_for_enter).map_err(|error| launch_problem(&error))?;
@@ -101,10 +114,6 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
     let (books, root) = read_books(&control)?;
     let network = if args.simulated { "simulated" } else { "real" };
     let score = score(&played, &books, network, config.seed);
-    let report = args.report.clone().unwrap_or_else(|| match &args.keep {
-        Some(folder) => folder.join("report.html"),
-        None => std::env::temp_dir().join("leckwehr-drill.html"),
-    });
     write_report(&report, &config, &played, (&books, &root), &score, args.simulated)?;
     if args.keep.is_some() {
         keep_truth(place.folder(), &played, &books)?;
@@ -250,6 +259,12 @@ fn rows(score: &Score) -> Vec<ScoreRow> {
             s.packets_after_cut.to_string(),
             "0",
             Some(s.packets_after_cut == 0),
+        ),
+        row(
+            "attacker's acts after the cut",
+            s.acts_after_cut.to_string(),
+            "0",
+            Some(s.acts_after_cut == 0),
         ),
         row("attempts stopped at the cut", s.packets_stopped.to_string(), "counted", None),
         row(
