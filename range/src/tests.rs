@@ -277,3 +277,11 @@ fn books_that_skip_a_phase_are_refused() {
     );
     assert!(Books::read(&[skip.to_bytes()], true).is_err());
 }
+
+#[test]
+fn what_people_write_never_looks_encrypted() {
+    for revision in 0..3_000 {
+        let document = crate::benign::document("user-001", revision as usize % 6, revision);
+        assert!(!leckwehr_restore::looks_encrypted(&document), "revision {revision}");
+    }
+}
