@@ -148,11 +148,17 @@ impl Host {
         Ok(())
     }
 
-    /// Changes a file, on the word of `user`; the backup agent ships the new version.
+    /// Changes a file, on the word of `user`; the backup agent ships the new version. Done means: the vault has it, and it is
+    /// still what lies here. A shipment that hung in a cut may arrive after the file was restored to an older version.
     pub async fn change(&self, from: Ipv4Addr, user: &str, path: &str, content: &[u8]) -> io::Result<()> {
         self.files.write(path, content)?;
         self.sensor.file("change", from, user, path, content);
-        service::back_up(self, user, path, content).await
+        service::back_up(self, user, path, content).await?;
+        if self.files.read(path)? == content {
+            Ok(())
+        } else {
+            Err(io::Error::other("somebody else changed the file meanwhile"))
+        }
     }
 
     /// Deletes a file.
