@@ -97,6 +97,7 @@ fn dependents_first(systems: &BTreeSet<String>, estate: &Estate) -> Vec<String> 
         if now.is_empty() {
             now = outer_cycle(&open, &needs);
         }
+        debug_assert!(!now.is_empty(), "some cycle is always the outermost");
         for id in now {
             open.remove(id);
             order.push(id.clone());
