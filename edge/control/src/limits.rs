@@ -1,7 +1,7 @@
 use leckwehr_incident::What;
 
 /// What the rooms cannot do yet and a responder might take for done. Every incident says so, and counts it as unknown.
-const NOT_BUILT: [(&str, &str); 10] = [
+const NOT_BUILT: [(&str, &str); 11] = [
     ("detect", "beacons, DNS tunnels and Sigma correlations are not looked for"),
     (
         "trace",
@@ -15,6 +15,10 @@ const NOT_BUILT: [(&str, &str); 10] = [
     (
         "contain",
         "a takedown of the control room's own making is not resumed after it was killed in the middle",
+    ),
+    (
+        "contain",
+        "leases are not renewed: a cut that is needed for more than 24 hours must be planned again before it undoes itself",
     ),
     ("restore", "crews have no shift calendars, and backups no bandwidth"),
     (

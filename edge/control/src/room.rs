@@ -283,6 +283,7 @@ impl<W: Wires> Room<W> {
                 awaited.push((format!("sensor-{}", executor.trim_start_matches("agent:")), sequence));
             }
             self.take_egress(executor, &reply.results);
+            self.record_untold(executor, &reply.results)?;
         }
         self.record_silence(silent)?;
         self.take_waiting()?;
@@ -345,6 +346,31 @@ impl<W: Wires> Room<W> {
             });
             self.intake.push_line("poll", line.to_string().as_bytes());
         }
+    }
+
+    /// Says once of each guard that more left through it than its counters per address account for.
+    fn record_untold(&mut self, guard: &str, results: &serde_json::Value) -> Result<(), ControlError> {
+        let sum = |field: &str| -> u64 {
+            let counters = results.get(field).and_then(serde_json::Value::as_object);
+            let bytes = counters
+                .into_iter()
+                .flat_map(|c| c.values())
+                .filter_map(|c| c.get("bytes")?.as_u64());
+            bytes.fold(0, u64::saturating_add)
+        };
+        let untold = sum("outside").saturating_sub(sum("egress"));
+        let known = format!("telemetry: {guard} let out");
+        if untold == 0 || self.situation.unknown.iter().any(|u| u.starts_with(&known)) {
+            return Ok(());
+        }
+        let what = format!("{guard} let out {untold} bytes or more to addresses that are not told apart, which are in no bound");
+        self.record(
+            "telemetry",
+            vec![What::NotKnown {
+                room: "telemetry".into(),
+                what,
+            }],
+        )
     }
 
     /// Computes the impact as it shows now.

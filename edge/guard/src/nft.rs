@@ -255,6 +255,8 @@ impl Firewall for Nft {
                 .map(|(key, counter)| (interface_name(&key), counter))
                 .collect()
         };
+        // The whole before its parts: what is sent meanwhile must not look like something that was not told apart.
+        let outside = by_interface(self.elements(OUTSIDE)?);
         let egress = self.elements(EGRESS)?.into_iter().filter_map(|(key, counter)| {
             let octets: [u8; 4] = key.get(..4)?.try_into().ok()?;
             Some((Ipv4Addr::from(octets), counter))
@@ -263,7 +265,7 @@ impl Firewall for Nft {
             egress: egress.collect(),
             cut: by_interface(self.elements(CUT)?),
             passed: by_interface(self.elements(PASSED)?),
-            outside: by_interface(self.elements(OUTSIDE)?),
+            outside,
         })
     }
 }

@@ -150,6 +150,8 @@ pub struct Truth {
     pub files: BTreeMap<String, Vec<u8>>,
     /// Number of the last record that an agent says it wrote.
     pub sequences: BTreeMap<String, u64>,
+    /// Bytes that left in all, of which 100 to an address that is told apart.
+    pub left_bytes: u64,
     /// What the web host has.
     pub site: BTreeMap<String, Vec<u8>>,
     /// Whether the web host keeps its first copy whatever it is sent.
@@ -258,16 +260,12 @@ impl Firewall for SharedFirewall {
     }
 
     fn state(&mut self) -> Result<FirewallState, FirewallError> {
-        let cut = self
-            .0
-            .lock()
-            .unwrap()
-            .cut
-            .iter()
-            .map(|i| (i.clone(), Counter::default()))
-            .collect();
+        let truth = self.0.lock().unwrap();
+        let counter = |bytes| Counter { packets: 1, bytes };
         Ok(FirewallState {
-            cut,
+            cut: truth.cut.iter().map(|i| (i.clone(), Counter::default())).collect(),
+            egress: [([198, 51, 100, 7].into(), counter(100))].into(),
+            outside: [("out0".to_owned(), counter(truth.left_bytes))].into(),
             ..FirewallState::default()
         })
     }

@@ -318,3 +318,19 @@ fn a_plan_beyond_the_cap_is_put_to_people() {
     assert_eq!(asked.count(), 1, "{:?}", run.situation.open_decisions);
     assert_eq!(HOSTS.len(), 4);
 }
+
+#[test]
+fn bytes_that_no_address_accounts_for_are_an_unknown() {
+    for (left_bytes, said) in [(100, false), (150, true)] {
+        let house = House::new();
+        house.truth.lock().unwrap().left_bytes = left_bytes;
+        let run = house.run(attack(&house), Box::new(approve));
+        run.outcome.as_ref().unwrap();
+        let words = run
+            .situation
+            .unknown
+            .iter()
+            .filter(|u| u.contains("guard-a let out 50 bytes"));
+        assert_eq!(words.count(), usize::from(said), "{:?}", run.situation.unknown);
+    }
+}
