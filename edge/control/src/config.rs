@@ -109,6 +109,8 @@ pub enum Output {
     Closed {
         /// Entries in the ledger.
         entries: u64,
+        /// SHA-256, hex, of the situation's canonical JSON as the room held it: a replay of the ledger must give the same.
+        situation: String,
     },
 }
 

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use leckwehr_crypt::{SigningKey, VerifyingKey, client_tls, from_hex};
+use leckwehr_crypt::{SigningKey, VerifyingKey, client_tls, from_hex, hex, sha256};
 use leckwehr_detect::{DetectConfig, Detector, Fusion, Rules};
 use leckwehr_guard::Approval;
 use leckwehr_incident::{AlarmLevel, Fact, Finding, Impact, Phase, Situation, What};
@@ -389,7 +389,8 @@ impl<W: Wires> Room<W> {
         self.ledger.export(&export)?;
         let entries = self.ledger.size();
         self.ledger.close()?;
-        let _ = self.outputs.send(Output::Closed { entries });
+        let situation = hex(&sha256(self.situation.to_json().as_bytes()));
+        let _ = self.outputs.send(Output::Closed { entries, situation });
         Ok(())
     }
 

@@ -359,7 +359,10 @@ pub struct House {
 /// What was seen of a run.
 pub struct Run {
     pub outcome: Result<(), ControlError>,
+    /// Replayed from the ledger.
     pub situation: Situation,
+    /// Hash of the situation that the room held when it closed its books.
+    pub closed_with: Option<String>,
     pub facts: Vec<Fact>,
 }
 
@@ -493,6 +496,7 @@ impl House {
             silent: Arc::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut closed_with = None;
         let outcome = runtime.block_on(async {
             let (give, inputs) = mpsc::channel(100_000);
             let (outputs, mut said) = mpsc::unbounded_channel();
@@ -512,6 +516,10 @@ impl House {
                             phase: leckwehr_incident::Phase::Recovered,
                             ..
                         } => vec![Input::Finish],
+                        Output::Closed { situation, .. } => {
+                            closed_with = Some(situation);
+                            vec![]
+                        }
                         _ => vec![],
                     };
                     for input in inputs {
@@ -528,6 +536,7 @@ impl House {
         Run {
             outcome,
             situation: Situation::replay(entries.iter().map(Vec::as_slice)).unwrap(),
+            closed_with,
             facts: entries.iter().enumerate().map(read).collect(),
         }
     }

@@ -1,4 +1,5 @@
 use leckwehr_control::Input;
+use leckwehr_crypt::{hex, sha256};
 use leckwehr_incident::{Phase, StepOutcome, What};
 
 use crate::house::{HOSTS, House, Manner, Run, approve, attack, word};
@@ -64,6 +65,12 @@ fn from_the_alarm_to_the_recovery() {
     run.outcome.as_ref().unwrap();
     assert_eq!(phases(&run), to_the_end());
     assert_intent_before_outcome(&run);
+    let replayed = hex(&sha256(run.situation.to_json().as_bytes()));
+    assert_eq!(
+        run.closed_with,
+        Some(replayed),
+        "the ledger does not give the situation that the room held"
+    );
     let isolated = steps(&run, "isolate-host");
     assert_eq!(
         isolated.iter().map(|(t, _)| *t).collect::<Vec<_>>(),
