@@ -27,9 +27,11 @@ enum Verb {
     Estate(verb::estate::Args),
     Ledger(verb::ledger::Args),
     Replay(verb::replay::Args),
+    Trace(verb::trace::Args),
     Drill(verb::drill::Args),
     Console(verb::console::Args),
     Spool(verb::spool::Args),
+    Bench(verb::bench::Args),
     /// Holds the namespaces of a drill; started by it.
     #[command(hide = true)]
     DrillKeeper,
@@ -50,9 +52,11 @@ fn main() -> ExitCode {
         Verb::Estate(args) => verb::estate::run(args),
         Verb::Ledger(args) => verb::ledger::run(args),
         Verb::Replay(args) => verb::replay::run(args),
+        Verb::Trace(args) => verb::trace::run(args),
         Verb::Drill(args) => verb::drill::run(args),
         Verb::Console(args) => verb::console::run(args),
         Verb::Spool(args) => verb::spool::run(args),
+        Verb::Bench(args) => verb::bench::run(args),
         Verb::DrillKeeper => Ok(leckwehr_range::keeper_main()),
         Verb::DrillDirector => Ok(leckwehr_range::director_main()),
         Verb::DrillNode { hide } => Ok(leckwehr_range::node_main(&hide)),

@@ -18,6 +18,7 @@ mod books;
 mod config;
 mod errand;
 mod error;
+mod examine;
 mod fit;
 mod folder;
 mod limits;
@@ -31,6 +32,7 @@ mod takedown;
 
 pub use config::{Config, Input, Mirror, Output, Wires};
 pub use error::ControlError;
+pub use examine::{Examination, examine};
 pub use fit::{fit_fact, fit_impact};
 pub use recording::{DamagedPlace, FileRead, REPLAY_EVENTS_MAX, REPLAY_FILES_MAX};
 pub use replay::{ReplayError, ReplayNews, ReplayOutcome, ReplaySettings, replay};

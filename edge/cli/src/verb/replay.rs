@@ -128,7 +128,8 @@ fn ledger_key(file: Option<&PathBuf>) -> Result<SigningKey, Problem> {
     key.ok_or_else(|| Problem::plain("LW-REPLAY-007", summary()).hint("give a file with 64 hex digits: openssl rand -hex 32"))
 }
 
-fn replay_problem(error: &ReplayError) -> Problem {
+/// Says what to do about it.
+pub(super) fn replay_problem(error: &ReplayError) -> Problem {
     let problem = Problem::new(error.code(), "the recording cannot be replayed", error);
     match error {
         ReplayError::Occupied(_) => problem.hint("name a new folder with --out, or empty this one"),
@@ -162,12 +163,12 @@ fn print(text: &str) -> Result<(), Problem> {
 }
 
 /// How far it is: a bar over the files on a terminal, nothing elsewhere.
-struct Progress {
+pub(super) struct Progress {
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(0);
             if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} [{bar:24}] {prefix}  {msg}") {
@@ -179,7 +180,7 @@ impl Progress {
         Self { bar }
     }
 
-    fn show(&self, news: &ReplayNews) {
+    pub(super) fn show(&self, news: &ReplayNews) {
         let Some(bar) = &self.bar else { return };
         match news {
             ReplayNews::File { number, of, path } => {
@@ -195,7 +196,7 @@ impl Progress {
         }
     }
 
-    fn finish(&self) {
+    pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -1,0 +1,49 @@
+//! Measurements of the rooms, one file each.
+
+mod speed;
+
+use std::process::ExitCode;
+
+use crate::problem::Problem;
+
+/// Measure: ratios against a named baseline in the same run, in CPU time.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    Trace(TraceArgs),
+}
+
+/// Measure the analysis: the speed of the closures, or how much of a hidden route is found.
+///
+/// Without --hidden: closures over a made-up authentication log, against a plain sum over the same columns.
+#[derive(clap::Args)]
+pub(crate) struct TraceArgs {
+    /// Nodes of the log.
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) nodes: u32,
+    /// Events of the log.
+    #[arg(long, default_value_t = 50_000_000)]
+    pub(crate) events: u64,
+    /// Seed from which everything made up follows.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Hide a route with missing hops in the log, and score how much of it is found.
+    #[arg(long)]
+    pub(crate) hidden: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Runs the verb.
+pub fn run(args: Args) -> Result<ExitCode, Problem> {
+    match args.verb {
+        Verb::Trace(args) if args.hidden => speed::unbuilt("hidden route", &args),
+        Verb::Trace(args) => speed::run(&args),
+    }
+}

@@ -1,0 +1,118 @@
+//! The verbs of the analysis, one file each, over one shared [`Case`].
+
+mod routes;
+
+use std::io::{ErrorKind, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use leckwehr_control::{DamagedPlace, FileRead, examine};
+use leckwehr_estate::Estate;
+use leckwehr_incident::{Finding, Impact};
+use leckwehr_telemetry::{Events, SensorAccount};
+use leckwehr_trace::TraceConfig;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::replay::{Progress, replay_problem};
+use crate::problem::Problem;
+
+/// Analyse recorded telemetry: how far the attacker came, on which routes, what lies in reach, what left.
+///
+/// Every verb reads files only, changes nothing, prints for people and with --json one JSON object.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    Routes(routes::Args),
+}
+
+/// Runs the verb.
+pub fn run(args: Args) -> Result<ExitCode, Problem> {
+    match args.verb {
+        Verb::Routes(args) => routes::run(&args),
+    }
+}
+
+/// What every verb on a recorded incident is given.
+#[derive(clap::Args)]
+pub(crate) struct CaseArgs {
+    /// Telemetry files, and folders of them (*.json, *.jsonl, *.ndjson, *.log, each also .gz or .zst).
+    #[arg(required = true)]
+    pub(crate) telemetry: Vec<PathBuf>,
+    /// Folder of the estate.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) estate: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A recorded incident with all that the rooms before say about it, the same as in a replay.
+pub(crate) struct Case {
+    pub(crate) events: Events,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) estate: Estate,
+    pub(crate) impact: Impact,
+    pub(crate) config: TraceConfig,
+    pub(crate) files: Vec<FileRead>,
+    pub(crate) damaged: Vec<DamagedPlace>,
+}
+
+impl Case {
+    /// Reads, detects and assesses, with a bar on a terminal.
+    pub(crate) fn read(args: &CaseArgs) -> Result<Self, Problem> {
+        let estate = super::estate::load(&args.estate)?;
+        let progress = Progress::new();
+        let examined = examine(&estate, &args.telemetry, &mut |news| progress.show(&news));
+        progress.finish();
+        let examined = examined.map_err(|error| replay_problem(&error))?;
+        Ok(Self {
+            events: examined.events,
+            findings: examined.findings,
+            impact: examined.impact,
+            config: examined.config,
+            files: examined.files,
+            damaged: examined.damaged,
+            estate,
+        })
+    }
+
+    /// What the analysis worked with, for the JSON of every verb: files, events, findings, systems, and what is known
+    /// to be lost.
+    pub(crate) fn input(&self) -> Value {
+        let sensor = |a: &SensorAccount| json!({ "sensor": a.sensor, "coverage": a.coverage(), "missing": a.missing });
+        json!({
+            "window": self.impact.window,
+            "events": self.events.len(),
+            "findings": self.findings.len(),
+            "systems": self.estate.systems.len(),
+            "files": self.files,
+            "damaged": self.damaged,
+            "sensors": self.config.accounts.iter().map(sensor).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Writes text to stdout; a reader that has seen enough (`| head`) is no error. Telemetry may carry control characters
+/// that a terminal would obey: they are left out.
+pub(crate) fn print(text: &str) -> Result<(), Problem> {
+    let mut text = text.to_owned();
+    text.retain(|c| c == '\n' || !c.is_control());
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Problem::new("LW-TRACE-001", "cannot write to stdout", &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes one JSON object to stdout.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Problem> {
+    let text = serde_json::to_string_pretty(value);
+    print(&(text.map_err(|e| Problem::new("LW-TRACE-001", "the answer cannot be written", &e))? + "\n"))
+}
