@@ -57,24 +57,35 @@ impl<W: Wires> Room<W> {
             plan,
             approvals: warrant.map(|w| w.approvals.clone()).unwrap_or_default(),
         };
-        let mut outcome = Err(StepOutcome::NotApplied {
-            reason: "not tried".into(),
-        });
+        let mut lost_answer = None;
+        let mut last = String::from("not tried");
         for _ in 0..TRIES_MAX {
-            outcome = match self.send(*address, &errand.executor, &envelope).await {
+            match self.send(*address, &errand.executor, &envelope).await {
                 Ok(reply) if reply.status == Status::OK => return Ok(reply),
                 Ok(reply) => {
-                    return Err(StepOutcome::NotApplied {
-                        reason: reply.status_text,
-                    });
+                    last = reply.status_text;
+                    if !reply.status.is_certainly_not_applied() {
+                        lost_answer = Some(last.clone());
+                    }
+                    break;
                 }
-                Err(error) if error.is_certainly_not_applied() => Err(StepOutcome::NotApplied { reason: chain(&error) }),
-                // Who says nothing for so long is not asked again: the others wait.
-                Err(error @ ClientError::Late { .. }) => return Err(StepOutcome::Doubtful { reason: chain(&error) }),
-                Err(error) => Err(StepOutcome::Doubtful { reason: chain(&error) }),
-            };
+                Err(error) => {
+                    last = chain(&error);
+                    if !error.is_certainly_not_applied() {
+                        lost_answer = Some(last.clone());
+                    }
+                    // Who says nothing for so long is not asked again: the others wait.
+                    if matches!(error, ClientError::Late { .. }) {
+                        break;
+                    }
+                }
+            }
         }
-        outcome
+        // A later refusal says nothing of an earlier try whose answer was lost.
+        Err(match lost_answer {
+            Some(reason) => StepOutcome::Doubtful { reason },
+            None => StepOutcome::NotApplied { reason: last },
+        })
     }
 
     async fn send(&self, address: SocketAddrV4, executor: &str, envelope: &Envelope) -> Result<Reply, ClientError> {

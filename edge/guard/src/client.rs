@@ -30,6 +30,12 @@ pub enum ClientError {
         /// Time waited in milliseconds.
         patience_ms: u64,
     },
+    /// The server turned the request away before anybody read the order (HTTP 4xx). It was certainly not applied.
+    #[error("the request was turned away with HTTP {status}")]
+    TurnedAway {
+        /// HTTP status.
+        status: u16,
+    },
     /// The answer was not one. Whether the order was applied is not known.
     #[error("the answer could not be read: {0}")]
     Unreadable(String),
@@ -38,7 +44,7 @@ pub enum ClientError {
 impl ClientError {
     /// Returns whether the order certainly did nothing.
     pub fn is_certainly_not_applied(&self) -> bool {
-        matches!(self, Self::BadName(_) | Self::Handshake(_))
+        matches!(self, Self::BadName(_) | Self::Handshake(_) | Self::TurnedAway { .. })
     }
 }
 
@@ -63,6 +69,13 @@ where
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| ClientError::Unreadable(error.to_string()))?;
     let response = sender.send_request(request).await.map_err(ClientError::Http)?;
+    let status = response.status();
+    if status.is_client_error() {
+        return Err(ClientError::TurnedAway { status: status.as_u16() });
+    }
+    if !status.is_success() {
+        return Err(ClientError::Unreadable(format!("HTTP {status}")));
+    }
     let body = Limited::new(response.into_body(), ORDER_BYTES_MAX);
     let bytes = body
         .collect()

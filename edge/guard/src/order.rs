@@ -114,6 +114,12 @@ impl Status {
     pub const INTERNAL_ERROR: Self = Self(500);
     /// Not an action of this executor.
     pub const NOT_IMPLEMENTED: Self = Self(501);
+
+    /// Returns whether the order certainly did nothing: it was refused, or is none of this executor's. One that was tried and
+    /// failed may have done a part.
+    pub fn is_certainly_not_applied(self) -> bool {
+        matches!(self.0, 400..=499) || self == Self::NOT_IMPLEMENTED
+    }
 }
 
 /// An OpenC2 response.

@@ -101,3 +101,41 @@ async fn only_both_of_one_root_and_of_the_right_name_talk() {
             .is_certainly_not_applied()
     );
 }
+
+/// What becomes of a question to somebody who answers with this HTTP status and no OpenC2.
+async fn answered_with(status: u16) -> ClientError {
+    let ours = Authority::generate("ours").unwrap();
+    let (near, far) = tokio::io::duplex(4096);
+    let tls = server_tls(&ours.issue("guard-a").unwrap()).unwrap();
+    tokio::spawn(async move {
+        let stream = tokio_rustls::TlsAcceptor::from(tls).accept(far).await.unwrap();
+        let answer = move |_| async move {
+            let body = http_body_util::Full::new(hyper::body::Bytes::from("no"));
+            hyper::Response::builder().status(status).body(body)
+        };
+        let served = hyper::server::conn::http1::Builder::new()
+            .serve_connection(hyper_util::rt::TokioIo::new(stream), hyper::service::service_fn(answer));
+        let _ = served.await;
+    });
+    let room = client_tls(&ours.issue("control-room").unwrap()).unwrap();
+    let envelope = Envelope {
+        request_id: "1".into(),
+        order: Order::new(Action::Query, "features", serde_json::json!([])),
+        plan: None,
+        approvals: vec![],
+    };
+    send_order(near, room, "guard-a", &envelope).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn only_who_was_turned_away_knows_that_nothing_was_done() {
+    for status in [400, 404, 413, 422] {
+        assert!(answered_with(status).await.is_certainly_not_applied(), "HTTP {status}");
+    }
+    for status in [200, 302, 500, 502, 503] {
+        assert!(!answered_with(status).await.is_certainly_not_applied(), "HTTP {status}");
+    }
+    for (status, nothing_done) in [(400, true), (403, true), (404, true), (500, false), (501, true), (503, false)] {
+        assert_eq!(Status(status).is_certainly_not_applied(), nothing_done, "OpenC2 {status}");
+    }
+}
