@@ -1,6 +1,6 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use leckwehr_estate::Estate;
+use leckwehr_estate::{Connection, Estate};
 use leckwehr_incident::{Impact, OutsideRole, Tier};
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,8 @@ pub struct CutOption {
     pub residual: BTreeSet<String>,
     /// Systems or connections that should be cut but have no guard: a person must.
     pub by_hand: BTreeSet<String>,
+    /// Connections that the attacker may have come over, none of which this option cuts, with the reason why people must decide.
+    pub undecided: BTreeMap<String, String>,
 }
 
 /// Computes the four options, the smallest first. O(systems + connections) each, and the harm of each.
@@ -102,6 +104,8 @@ fn option(scale: Scale, impact: &Impact, estate: &Estate, policy: &TakedownPolic
     } else {
         connections_used(impact, estate)
     };
+    let undecided = perhaps_used(impact, estate).into_iter().filter(|(id, _)| !used.contains(id));
+    let undecided = undecided.collect();
     let guarded_connection = |id: &String| {
         estate
             .connections
@@ -117,6 +121,7 @@ fn option(scale: Scale, impact: &Impact, estate: &Estate, policy: &TakedownPolic
         scale,
         harm: harm_of(estate, &systems, &connections),
         residual: reached,
+        undecided,
         by_hand: systems_by_hand.into_iter().chain(connections_by_hand).collect(),
         systems,
         connections,
@@ -133,28 +138,70 @@ fn vital_systems(estate: &Estate) -> BTreeSet<String> {
 /// there. Ways out need no cut of their own: the hosts that used them are isolated, and cutting the internet as a whole would
 /// take down what the attacker never touched.
 fn connections_used(impact: &Impact, estate: &Estate) -> BTreeSet<String> {
-    let mut used = BTreeSet::new();
-    for outside in impact.outside.iter().filter(|o| o.role != OutsideRole::Unknown) {
-        let known = estate.systems.get(&outside.address).map(|s| s.zone.as_str());
-        let by_address = || estate.zone_of(outside.address.parse().ok()?);
-        let Some(zone) = known.or_else(by_address).filter(|z| !estate.is_inside(z)) else {
-            continue;
-        };
-        let reached: Vec<&String> = impact
-            .hops
-            .iter()
-            .filter(|h| h.from == outside.address)
-            .map(|h| &h.to)
-            .collect();
-        let is_his = |end: &String| is_end_of_zone(estate, end, zone);
-        let is_reached = |end: &String| reached.iter().any(|system| is_end_of_system(estate, end, system));
-        let connections = estate.connections.iter().filter(|(_, c)| {
-            let ends = [(&c.from, &c.to), (&c.to, &c.from)];
-            ends.iter().any(|(end, other)| is_his(end) && is_reached(other))
-        });
-        used.extend(connections.map(|(id, _)| id.clone()));
+    let known = entries(impact).filter_map(|address| Some((address, zone_of(estate, address)?)));
+    let outside = known.filter(|(_, zone)| !estate.is_inside(zone));
+    outside
+        .flat_map(|(address, zone)| between(estate, &[zone], &reached_from(impact, address)))
+        .cloned()
+        .collect()
+}
+
+/// Connections over which the attacker perhaps came in, because his address lies in no network that the estate names: those
+/// between an outside zone without a network and a host that he reached. With the reason, for people: which of them it was is
+/// not known, and the other end may be the internet as a whole.
+fn perhaps_used(impact: &Impact, estate: &Estate) -> BTreeMap<String, String> {
+    let zones = estate
+        .zones
+        .iter()
+        .filter(|(id, z)| z.network.is_none() && !estate.is_inside(id));
+    let zones: Vec<&str> = zones.map(|(id, _)| id.as_str()).collect();
+    let mut addresses: BTreeMap<&String, BTreeSet<&str>> = BTreeMap::new();
+    for address in entries(impact).filter(|address| zone_of(estate, address).is_none()) {
+        for id in between(estate, &zones, &reached_from(impact, address)) {
+            addresses.entry(id).or_default().insert(address);
+        }
     }
-    used
+    let why = |(id, from): (&String, BTreeSet<&str>)| {
+        let from = from.into_iter().collect::<Vec<_>>().join(", ");
+        let breaks = estate
+            .connections
+            .get(id)
+            .and_then(|c| c.switch.as_ref())
+            .map(|s| s.breaks.join(", "));
+        let breaks = breaks
+            .filter(|b| !b.is_empty())
+            .map_or_else(String::new, |b| format!("; that breaks {b}"));
+        let why = format!("the attacker came from {from}, which lies in no network that the estate names, perhaps over {id}");
+        (id.clone(), format!("{why}: decide whether it is cut{breaks}"))
+    };
+    addresses.into_iter().map(why).collect()
+}
+
+/// Outside addresses that played a part in the attack.
+fn entries(impact: &Impact) -> impl Iterator<Item = &str> {
+    let known = impact.outside.iter().filter(|o| o.role != OutsideRole::Unknown);
+    known.map(|o| o.address.as_str())
+}
+
+/// The zone of an address or of a system's id.
+fn zone_of<'e>(estate: &'e Estate, address: &str) -> Option<&'e str> {
+    let known = estate.systems.get(address).map(|s| s.zone.as_str());
+    known.or_else(|| estate.zone_of(address.parse().ok()?))
+}
+
+fn reached_from<'i>(impact: &'i Impact, address: &str) -> Vec<&'i String> {
+    impact.hops.iter().filter(|h| h.from == address).map(|h| &h.to).collect()
+}
+
+/// Connections with one end in one of the zones and the other at one of the systems.
+fn between<'e>(estate: &'e Estate, zones: &[&str], systems: &[&String]) -> Vec<&'e String> {
+    let is_his = |end: &String| zones.iter().any(|zone| is_end_of_zone(estate, end, zone));
+    let is_reached = |end: &String| systems.iter().any(|system| is_end_of_system(estate, end, system));
+    let joins = |(_, c): &(&String, &Connection)| {
+        let ends = [(&c.from, &c.to), (&c.to, &c.from)];
+        ends.iter().any(|(end, other)| is_his(end) && is_reached(other))
+    };
+    estate.connections.iter().filter(joins).map(|(id, _)| id).collect()
 }
 
 /// Whether an end of a connection is the zone, its party, or a system in it.

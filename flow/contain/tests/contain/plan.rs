@@ -207,3 +207,30 @@ fn the_connections_he_came_over_are_cut_and_no_others() {
         assert_eq!(used(&ends, &no_way_in), [0_usize; 0]);
     }
 }
+
+#[test]
+fn a_way_in_from_a_network_that_the_estate_does_not_name_is_left_to_people() {
+    let apt29 = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/apt29");
+    let estate = Estate::load(std::path::Path::new(apt29)).unwrap();
+    let impact = Impact {
+        hosts: vec![host("scranton", Tier::Proven)],
+        hops: vec![hop("192.168.0.5", "scranton"), hop("scranton", "nashua")],
+        outside: vec![outside("192.168.0.5", OutsideRole::Command)],
+        ..Impact::default()
+    };
+    let all = options(&impact, &estate, &TakedownPolicy::default());
+    assert!(all[0].connections.is_empty() && all[0].systems.contains("scranton"));
+    let open: Vec<&String> = all[0].undecided.keys().collect();
+    assert_eq!(open, ["uplink"]);
+    let why = &all[0].undecided["uplink"];
+    assert!(why.contains("192.168.0.5") && why.contains("breaks case-work"), "{why}");
+    let everything = &all[3];
+    assert!(everything.connections.contains("uplink") && everything.undecided.is_empty());
+    // No step into the estate from there: nothing to decide.
+    let no_way_in = Impact { hops: vec![], ..impact };
+    assert!(
+        options(&no_way_in, &estate, &TakedownPolicy::default())[0]
+            .undecided
+            .is_empty()
+    );
+}
