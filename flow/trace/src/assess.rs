@@ -6,7 +6,7 @@ use leckwehr_incident::{CredentialAssessment, Finding, HostAssessment, Impact, T
 use leckwehr_telemetry::{Events, SensorAccount};
 
 use crate::bytes::{self, Outflow};
-use crate::reach::{Contact, Reach, forward};
+use crate::reach::{Contact, Contacts, Reach, forward};
 use crate::route::Route;
 use crate::scene::{Means, Scene};
 use crate::{coverage, outside};
@@ -88,7 +88,7 @@ fn hosts(scene: &Scene<'_>, route: &Route<'_>, estate: &Estate) -> Vec<HostAsses
 
 /// Returns the hosts that are reached by steps forward in time, and by nothing more.
 fn possible(scene: &Scene<'_>, route: &Route<'_>) -> Vec<HostAssessment> {
-    let contacts: Vec<Contact> = scene
+    let contacts: Contacts = scene
         .touches
         .iter()
         .map(|t| Contact {
@@ -109,7 +109,7 @@ fn possible(scene: &Scene<'_>, route: &Route<'_>) -> Vec<HostAssessment> {
         let (Some(at), Some(step)) = (at, step) else {
             continue;
         };
-        let touch = &scene.touches[*step];
+        let touch = &scene.touches[contacts.row(*step)];
         if route.held.contains_key(&touch.to) || node != touch.to as usize {
             continue;
         }

@@ -1,0 +1,294 @@
+use crate::reach::contacts::{Columns, Contact, Contacts};
+
+/// Contacts looked at together; only where one of them reaches somebody new is a closer look needed.
+const BLOCK: usize = 32;
+
+/// Earliest arrivals (or latest departures) with the contact that gave them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// Per node: earliest time it can have been reached, or latest time it can have been left.
+    pub time: Vec<Option<i64>>,
+    /// Per node: index of the contact on the best way; `None` for seeds.
+    pub parent: Vec<Option<usize>>,
+}
+
+/// Returns who could have been reached from the seeds (node, since) by steps that never go back in time.
+///
+/// One pass with a fix-point inside each time stamp. A contact can only matter where its source is held and its target is
+/// not, which happens at most once per node: blocks of contacts without such a one are passed over, so that the pass runs
+/// at about the speed of reading the two columns of nodes. O(contacts + nodes × contacts of one time stamp).
+pub fn forward(nodes: usize, contacts: &Contacts, seeds: &[(u32, i64)]) -> Reach {
+    let mut closure = Scan::<false>::new(nodes.max(contacts.nodes()), seeds);
+    closure.pass(contacts.columns(), 0);
+    closure.reach(nodes)
+}
+
+/// Returns from where, and until when at the latest, the targets (node, until) could have been reached: [`forward`] with
+/// time and direction turned around.
+pub fn backward(nodes: usize, contacts: &Contacts, targets: &[(u32, i64)]) -> Reach {
+    let mut closure = Scan::<true>::new(nodes.max(contacts.nodes()), targets);
+    closure.pass(contacts.columns(), 0);
+    closure.reach(nodes)
+}
+
+/// Contacts that stream must come in order of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("contact {index} lies before the one in front of it ({at} ns after {before} ns): sort the contacts by time")]
+pub struct NotSorted {
+    /// Its number from the start of the stream, from 0.
+    pub index: usize,
+    /// Its time.
+    pub at: i64,
+    /// The time before it.
+    pub before: i64,
+}
+
+/// [`forward`] over contacts that come piece by piece, so that more of them can be looked at than fit into memory.
+pub struct Closure {
+    scan: Scan<false>,
+    /// Contacts of the last time stamp: more of it may follow in the next piece.
+    open: (Vec<i64>, Vec<u32>, Vec<u32>),
+    /// Index of the first contact in `open`.
+    first: usize,
+    seen: usize,
+}
+
+impl Closure {
+    /// Begins with the seeds (node, since).
+    pub fn new(nodes: usize, seeds: &[(u32, i64)]) -> Self {
+        Self {
+            scan: Scan::new(nodes, seeds),
+            open: (Vec::new(), Vec::new(), Vec::new()),
+            first: 0,
+            seen: 0,
+        }
+    }
+
+    /// Takes the next piece.
+    pub fn push(&mut self, columns: Columns<'_>) -> Result<(), NotSorted> {
+        let (Some(first), Some(last)) = (columns.times.first(), columns.times.last()) else {
+            return Ok(());
+        };
+        self.check_order(columns)?;
+        self.scan.make_room(columns);
+        let mut taken = 0;
+        if let Some(open) = self.open.0.last().copied() {
+            taken = columns.times.iter().take_while(|t| **t == open).count();
+            self.keep(columns.part(0, taken));
+            if taken < columns.len() {
+                self.pass_open();
+            }
+        }
+        self.seen += taken;
+        if first != last || taken == 0 {
+            let tail = columns.times.iter().rev().take_while(|t| *t == last).count();
+            let whole = (columns.len() - tail).max(taken);
+            self.scan.pass(columns.part(taken, whole), self.seen);
+            self.seen += whole - taken;
+            if whole < columns.len() {
+                self.first = self.seen;
+                self.keep(columns.part(whole, columns.len()));
+                self.seen += columns.len() - whole;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the stream. `nodes` as in [`Closure::new`], or more if contacts named more.
+    pub fn finish(mut self) -> Reach {
+        self.pass_open();
+        let nodes = self.scan.held.len();
+        self.scan.reach(nodes)
+    }
+
+    fn check_order(&self, columns: Columns<'_>) -> Result<(), NotSorted> {
+        let before = self.open.0.last().copied().unwrap_or(i64::MIN);
+        let starts_late = columns.times.first().is_some_and(|t| *t < before);
+        if !starts_late && columns.times.is_sorted() {
+            return Ok(());
+        }
+        let mut last = before;
+        for (i, at) in columns.times.iter().enumerate() {
+            if *at < last {
+                return Err(NotSorted {
+                    index: self.seen + i,
+                    at: *at,
+                    before: last,
+                });
+            }
+            last = *at;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, part: Columns<'_>) {
+        self.open.0.extend_from_slice(part.times);
+        self.open.1.extend_from_slice(part.froms);
+        self.open.2.extend_from_slice(part.tos);
+    }
+
+    fn pass_open(&mut self) {
+        let (times, froms, tos) = std::mem::take(&mut self.open);
+        let open = Columns {
+            times: &times,
+            froms: &froms,
+            tos: &tos,
+        };
+        self.scan.pass(open, self.first);
+    }
+}
+
+/// The state of a pass, forwards or `BACK`wards.
+struct Scan<const BACK: bool> {
+    /// 1 where the node is held at the time the pass stands at.
+    held: Vec<u8>,
+    time: Vec<Option<i64>>,
+    parent: Vec<Option<usize>>,
+    /// Seeds whose time has not come, the next one last.
+    waiting: Vec<(u32, i64)>,
+}
+
+impl<const BACK: bool> Scan<BACK> {
+    fn new(nodes: usize, seeds: &[(u32, i64)]) -> Self {
+        let mut waiting: Vec<(u32, i64)> = seeds.iter().filter(|(node, _)| (*node as usize) < nodes).copied().collect();
+        waiting.sort_unstable_by_key(|(node, at)| (if BACK { *at } else { at.saturating_neg() }, *node));
+        Self {
+            held: vec![0; nodes],
+            time: vec![None; nodes],
+            parent: vec![None; nodes],
+            waiting,
+        }
+    }
+
+    /// Nodes that only a later piece names.
+    fn make_room(&mut self, columns: Columns<'_>) {
+        let highest = |nodes: &[u32]| nodes.iter().fold(0, |max, n| (*n).max(max)) as usize;
+        let nodes = highest(columns.froms).max(highest(columns.tos)) + 1;
+        if nodes > self.held.len() {
+            self.held.resize(nodes, 0);
+            self.time.resize(nodes, None);
+            self.parent.resize(nodes, None);
+        }
+    }
+
+    /// Takes whole time stamps, in order; `base` is the index of the first contact. Seeds whose time comes join.
+    fn pass(&mut self, columns: Columns<'_>, base: usize) {
+        let mut rest = 0..columns.len();
+        while let Some((_, at)) = self.waiting.last().copied() {
+            let part = match BACK {
+                false => rest.start..rest.start.max(columns.times.partition_point(|t| *t < at)),
+                true => rest.end.min(columns.times.partition_point(|t| *t <= at))..rest.end,
+            };
+            if part.len() == rest.len() {
+                break;
+            }
+            self.run(columns, part.clone(), base);
+            rest = if BACK { rest.start..part.start } else { part.end..rest.end };
+            self.begin_seed();
+        }
+        self.run(columns, rest, base);
+    }
+
+    fn begin_seed(&mut self) {
+        let Some((node, at)) = self.waiting.pop() else { return };
+        let node = node as usize;
+        if self.held[node] == 0 {
+            self.held[node] = 1;
+            self.time[node] = Some(at);
+        }
+    }
+
+    /// Takes a range of contacts during which no seed joins.
+    fn run(&mut self, columns: Columns<'_>, mut range: std::ops::Range<usize>, base: usize) {
+        let (sources, targets) = match BACK {
+            false => (columns.froms, columns.tos),
+            true => (columns.tos, columns.froms),
+        };
+        while let Some(hit) = self.find(&sources[range.clone()], &targets[range.clone()]) {
+            let tie = columns.tie(range.start + hit);
+            self.settle(columns, tie.clone(), base);
+            range = if BACK {
+                range.start..tie.start.max(range.start)
+            } else {
+                tie.end.min(range.end)..range.end
+            };
+        }
+    }
+
+    /// Returns the first contact (the last one when going back) from a held node to one that is not.
+    fn find(&self, sources: &[u32], targets: &[u32]) -> Option<usize> {
+        let is_new = |i: usize| self.is_new(sources[i], targets[i]) != 0;
+        if BACK {
+            let (rest, chunks) = sources.as_rchunks::<BLOCK>();
+            let (_, others) = targets.as_rchunks::<BLOCK>();
+            let block = chunks.iter().zip(others).rposition(|(s, t)| self.any_new(s, t));
+            return match block {
+                Some(block) => {
+                    let start = rest.len() + block * BLOCK;
+                    (start..start + BLOCK).rev().find(|i| is_new(*i))
+                }
+                None => (0..rest.len()).rev().find(|i| is_new(*i)),
+            };
+        }
+        let (chunks, rest) = sources.as_chunks::<BLOCK>();
+        let (others, _) = targets.as_chunks::<BLOCK>();
+        match chunks.iter().zip(others).position(|(s, t)| self.any_new(s, t)) {
+            Some(block) => (block * BLOCK..(block + 1) * BLOCK).find(|i| is_new(*i)),
+            None => (sources.len() - rest.len()..sources.len()).find(|i| is_new(*i)),
+        }
+    }
+
+    #[inline]
+    fn any_new(&self, sources: &[u32; BLOCK], targets: &[u32; BLOCK]) -> bool {
+        let mut any = 0;
+        for i in 0..BLOCK {
+            any |= self.is_new(sources[i], targets[i]);
+        }
+        any != 0
+    }
+
+    /// 1 if the source is held and the target is not. A node without a place is never held: `make_room` gave all a place.
+    #[inline]
+    fn is_new(&self, source: u32, target: u32) -> u8 {
+        let held = |node: u32| self.held.get(node as usize).copied().unwrap_or(0);
+        held(source) & !held(target)
+    }
+
+    /// Takes the steps of one time stamp in rounds until nothing changes. A round looks only at what was reached before
+    /// it, and the smallest contact wins, so that the order of records decides nothing.
+    fn settle(&mut self, columns: Columns<'_>, tie: std::ops::Range<usize>, base: usize) {
+        loop {
+            let mut round: Vec<(u32, Contact, usize)> = Vec::new();
+            for i in tie.clone() {
+                let (at, from, to) = (columns.times[i], columns.froms[i], columns.tos[i]);
+                let (source, target) = if BACK { (to, from) } else { (from, to) };
+                if self.is_new(source, target) != 0 {
+                    round.push((target, Contact { at, from, to }, base + i));
+                }
+            }
+            if round.is_empty() {
+                return;
+            }
+            round.sort_unstable();
+            round.dedup_by_key(|(node, ..)| *node);
+            for (node, contact, index) in round {
+                let node = node as usize;
+                self.held[node] = 1;
+                self.time[node] = Some(contact.at);
+                self.parent[node] = Some(index);
+            }
+        }
+    }
+
+    fn reach(mut self, nodes: usize) -> Reach {
+        while !self.waiting.is_empty() {
+            self.begin_seed();
+        }
+        self.time.resize(nodes, None);
+        self.parent.resize(nodes, None);
+        Reach {
+            time: self.time,
+            parent: self.parent,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+use crate::reach::contacts::Contacts;
+
+/// Mean contacts within one second.
+const PER_SECOND: u64 = 9;
+/// Steps of the table from which nodes are drawn.
+const TABLE_BITS: u32 = 20;
+
+/// Returns a made-up log of log-ons as benchmarks use it: `events` contacts among `nodes` nodes, popular ones by Zipf's
+/// law on both ends, stamps of whole seconds with about nine contacts each. The same seed gives the same log.
+pub fn synthetic_contacts(nodes: usize, events: usize, seed: u64) -> Contacts {
+    let mut random = Random((seed ^ 0x9e37_79b9_7f4a_7c15) | 1);
+    let table = zipf_table(nodes.clamp(1, u32::MAX as usize), &mut random);
+    let draw = |random: &mut Random| table[(random.next() >> (64 - TABLE_BITS)) as usize];
+    let (mut times, mut froms, mut tos) = (
+        Vec::with_capacity(events),
+        Vec::with_capacity(events),
+        Vec::with_capacity(events),
+    );
+    let mut second = 0;
+    for _ in 0..events {
+        second += i64::from(random.next().is_multiple_of(PER_SECOND));
+        times.push(second * 1_000_000_000);
+        froms.push(draw(&mut random));
+        tos.push(draw(&mut random));
+    }
+    Contacts::from_columns(times, froms, tos).unwrap_or_default()
+}
+
+/// Returns nodes as often as Zipf's law (exponent 1) wants them, numbers shuffled.
+fn zipf_table(nodes: usize, random: &mut Random) -> Vec<u32> {
+    let mut names: Vec<u32> = (0..nodes as u32).collect();
+    for i in (1..nodes).rev() {
+        names.swap(i, (random.next() % (i as u64 + 1)) as usize);
+    }
+    let mut sum = 0.0;
+    let sums: Vec<f64> = (1..=nodes)
+        .map(|rank| {
+            sum += 1.0 / rank as f64;
+            sum
+        })
+        .collect();
+    let steps = 1_usize << TABLE_BITS;
+    let place = |step: usize| (step as f64 + 0.5) / steps as f64 * sum;
+    (0..steps)
+        .map(|step| names[sums.partition_point(|s| *s < place(step)).min(nodes - 1)])
+        .collect()
+}
+
+/// Marsaglia's xorshift64*: for made-up data only.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}
