@@ -3,6 +3,8 @@ use std::net::Ipv4Addr;
 
 use leckwehr_estate::{ConnectionKind, Estate, Need, System, SystemKind};
 
+use crate::service::service_port;
+
 /// Fewest hosts a drill is about: one of every kind that the scenario touches, and people at work.
 pub const HOSTS_MIN: usize = 16;
 /// Most hosts that one small machine plays without its people waiting for the processor instead of the attacker.
@@ -77,6 +79,10 @@ pub fn miniature(estate: &Estate, hosts: usize) -> Result<Estate, MiniatureError
     }
     let mut small = reduce(estate, &kept);
     add_workstations(&mut small, hosts);
+    // The hosts of a drill offer the small services of the drill, whatever the originals offer.
+    for system in small.systems.values_mut() {
+        system.probe_port = Some(service_port(system.kind));
+    }
     Ok(small)
 }
 

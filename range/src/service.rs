@@ -113,6 +113,19 @@ pub enum CareAsk {
     },
 }
 
+/// Returns the port on which a host of this kind does its work; one without a service of its own offers the logon service.
+pub fn service_port(kind: SystemKind) -> u16 {
+    match kind {
+        SystemKind::FileServer => FILES_PORT,
+        SystemKind::BackupVault => VAULT_PORT,
+        SystemKind::Portal => portal::WEB_PORT,
+        SystemKind::EauIntake => INTAKE_PORT,
+        SystemKind::Payments => CORE_PORT,
+        SystemKind::EpaStore => EPA_PORT,
+        _ => SHELL_PORT,
+    }
+}
+
 /// Starts what the host's kind offers, and the logon service that every host has.
 pub async fn start(host: &Arc<Host>) -> io::Result<()> {
     serve(host, SHELL_PORT, shell::serve)?;

@@ -36,9 +36,10 @@ impl<W: Wires> Room<W> {
                 Ok(plan) => plan,
                 Err(error) => {
                     if let ContainError::TooMuch { .. } = error {
-                        self.ask_people(vec![format!(
-                            "{error}: raise the cap, choose a smaller scale, or cut by hand"
-                        )])?;
+                        self.ask_people(
+                            "contain",
+                            vec![format!("{error}: raise the cap, choose a smaller scale, or cut by hand")],
+                        )?;
                     }
                     if wave == 1 {
                         return Ok(false);
@@ -53,7 +54,8 @@ impl<W: Wires> Room<W> {
                 self.enter(Phase::Declared, "a critical alarm; a takedown is proposed")?;
             }
             let by_hand = choice.by_hand.iter();
-            self.ask_people(by_hand.map(|id| format!("{id} has no guard: cut it by hand")).collect())?;
+            let by_hand = by_hand.map(|id| format!("{id} has no guard: cut it by hand"));
+            self.ask_people("contain", by_hand.collect())?;
             let warrant = self.approvals(&plan).await?;
             self.execute_cut(&warrant, &choice).await?;
             unproven += self.prove(&plan).await?;
@@ -87,18 +89,15 @@ impl<W: Wires> Room<W> {
             .map(|s| s.target.clone())
             .filter(|t| !cut.contains(t))
             .collect();
-        let unconfirmed = open.iter();
-        self.ask_people(
-            unconfirmed
-                .map(|target| format!("no guard confirms that {target} is cut: cut it by hand"))
-                .collect(),
-        )?;
+        let unconfirmed = open
+            .iter()
+            .map(|target| format!("no guard confirms that {target} is cut: cut it by hand"));
+        self.ask_people("contain", unconfirmed.collect())?;
         Ok(open)
     }
 
     /// Leaves something to people; what they were asked before is not asked again.
-    fn ask_people(&mut self, whats: Vec<String>) -> Result<(), ControlError> {
-        let room = "contain";
+    pub(crate) fn ask_people(&mut self, room: &str, whats: Vec<String>) -> Result<(), ControlError> {
         let asked = |what: &String| self.situation.open_decisions.contains(&format!("{room}: {what}"));
         let new = whats
             .into_iter()
@@ -278,7 +277,7 @@ impl<W: Wires> Room<W> {
             .filter(|host| proofs.get(**host).is_none_or(|n| *n < 2))
             .count();
         self.record("probe", facts)?;
-        self.ask_people(holes)?;
+        self.ask_people("contain", holes)?;
         Ok(unproven)
     }
 }

@@ -105,7 +105,7 @@ impl Search<'_> {
         let state = match view.steps.get(&step.number).map(|s| &s.ended) {
             None => "is due",
             Some(None) => "is under way",
-            Some(Some((_, StepOutcome::NotApplied { .. }))) => "was refused",
+            Some(Some((_, StepOutcome::NotApplied { .. }))) => "was not done",
             Some(Some(_)) => "ended in doubt",
         };
         format!("step {} ({}) {state}", step.number, step.action)

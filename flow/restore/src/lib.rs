@@ -13,12 +13,14 @@
 //! - No step stands before one that it needs; a cycle is broken in one named place, with a warning.
 //! - A system that the attacker was in (proven or probable) is restored from a version before the compromise; one that he
 //!   could only have reached is swept. Neither returns to the grid before stolen credentials are changed.
+//! - A gate that is not verified holds its system back ([`held_back`]); the rest of the plan goes on.
 //! - A cut connection to a third party is an open decision, never a step: its end must attest first.
 //! - Executors choose nothing but the clean version of a file, by [`clean_version`], which is pure as well.
 
 mod blocking;
 mod content;
 mod forecast;
+mod gate;
 mod order;
 mod plan;
 mod planner;
@@ -29,6 +31,7 @@ mod version;
 pub use blocking::{Blocking, why_not_up};
 pub use content::{JUDGED_BYTES_MIN, WINDOW_BYTES, evenness, looks_encrypted};
 pub use forecast::ServiceForecast;
+pub use gate::held_back;
 pub use plan::{RestoreConfig, RestorePlan, Step, StepKind};
 pub use planner::plan_restore;
 pub use version::{Version, clean_version};

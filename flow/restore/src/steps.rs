@@ -154,7 +154,7 @@ impl<'a> Writer<'a> {
         let system = &self.estate.systems[id];
         let reason = match system.probe_port {
             Some(port) => format!("port {port} answers from the system itself"),
-            None => "the agent answers; the estate names no port to probe".to_owned(),
+            None => "the logon port answers from the system itself; the estate names no port of its service".to_owned(),
         };
         let minutes = self.config.probe_minutes;
         last = self.push(StepKind::Probe, agent.clone(), id, crew.clone(), reason, minutes, vec![last]);

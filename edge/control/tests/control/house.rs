@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddrV4;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -65,6 +65,7 @@ address = "10.0.1.2"
 kind = "file-server"
 zone = "office"
 address = "10.0.1.3"
+probe_port = 445
 [system.backup-1]
 kind = "backup-server"
 zone = "backup"
@@ -84,6 +85,8 @@ priority = 5
 rto_minutes = 60
 mtpd_minutes = 600
 needs = []
+[account.adm-backup]
+logs_on_to = ["ws-1", "fs-1", "backup-1", "vault-1"]
 [connection.vendor]
 kind = "remote-maintenance"
 from = "vendor-net"
@@ -137,6 +140,8 @@ pub enum Manner {
     BreaksOnce,
     /// So does every one.
     Breaks,
+    /// The first order that changes something is done, the connection breaks before the answer, and from then on nobody answers.
+    BreaksAndIsGone,
 }
 
 /// What is the case, as nobody in the control room can see it.
@@ -146,6 +151,10 @@ pub struct Truth {
     pub cut: BTreeSet<String>,
     /// Orders that changed something, in order: `deny fs-1`.
     pub done: Vec<String>,
+    /// Orders that agents try in vain: `investigate fs-1 at fs-1`.
+    pub failing: BTreeSet<String>,
+    /// Hosts whose service is down while everything else on them runs.
+    pub services_down: BTreeSet<String>,
     /// Files of fs-1.
     pub files: BTreeMap<String, Vec<u8>>,
     /// Number of the last record that an agent says it wrote.
@@ -165,6 +174,7 @@ struct Place {
     executor: Arc<AsyncMutex<(Warrant, Anyone)>>,
     manner: Manner,
     breaks: Arc<Notify>,
+    gone: Arc<AtomicBool>,
 }
 
 /// The wires of the house.
@@ -187,6 +197,7 @@ impl Wires for Cables {
         }
         let place = self.places.get(&to).ok_or(io::ErrorKind::ConnectionRefused)?;
         match place.manner {
+            _ if place.gone.load(Ordering::Relaxed) => return Err(io::ErrorKind::ConnectionRefused.into()),
             Manner::IsUnreachable => return Err(io::ErrorKind::TimedOut.into()),
             Manner::IsSilent => self.silent.lock().unwrap().push(far),
             _ => {
@@ -216,6 +227,7 @@ struct Anyone {
     inner: Inner,
     breaks: Arc<Notify>,
     breaks_left: u32,
+    gone: Option<Arc<AtomicBool>>,
 }
 
 enum Inner {
@@ -231,6 +243,7 @@ impl Executor for Anyone {
         };
         if order.action.needs_warrant() && self.breaks_left > 0 {
             self.breaks_left -= 1;
+            self.gone.iter().for_each(|gone| gone.store(true, Ordering::Relaxed));
             self.breaks.notify_one();
             std::future::pending::<()>().await;
         }
@@ -281,9 +294,12 @@ impl Agent {
         let mut truth = self.truth.lock().unwrap();
         let target = order.target_text().to_owned();
         if order.action.needs_warrant() {
-            truth
-                .done
-                .push(format!("{:?} {target} at {}", order.action, self.host).to_lowercase());
+            let deed = format!("{:?} {target} at {}", order.action, self.host).to_lowercase();
+            if truth.failing.contains(&deed) {
+                let reason = "the disk is full".into();
+                return Err(Refusal::Failed { reason });
+            }
+            truth.done.push(deed);
         }
         let kind = order.target.keys().next().map(String::as_str).unwrap_or_default();
         let results = match (order.action, kind) {
@@ -305,7 +321,8 @@ impl Agent {
                 let address: SocketAddrV4 = target.parse().unwrap();
                 let peer = HOSTS.iter().find(|(_, a)| *a == address.ip().to_string()).unwrap().0;
                 let cut = peer != self.host && (truth.cut.contains(peer) || truth.cut.contains(&self.host));
-                json!({"reachable": !cut})
+                let down = address.port() == 445 && truth.services_down.contains(peer);
+                json!({"reachable": !cut && !down})
             }
             (Action::Restore, _) => {
                 truth.files.insert("docs/a".into(), b"letter".to_vec());
@@ -427,25 +444,29 @@ impl House {
         };
         let warrant = Warrant {
             executor,
-            directory: None,
+            // The plan names the first agent; all of them carry a change of secrets out.
+            directory: Some("agent:backup-1".into()),
             approvers: PEOPLE.iter().map(|n| ((*n).to_owned(), person(n).verifying_key())).collect(),
             fence: Fence::open(folder.join(format!("fence-{host}"))).unwrap(),
         };
         let breaks_left = match manner {
-            Manner::BreaksOnce => 1,
+            Manner::BreaksOnce | Manner::BreaksAndIsGone => 1,
             Manner::Breaks => u32::MAX,
             _ => 0,
         };
+        let gone = Arc::new(AtomicBool::new(false));
         let anyone = Anyone {
             inner,
             breaks: Arc::clone(&breaks),
             breaks_left,
+            gone: (manner == Manner::BreaksAndIsGone).then(|| Arc::clone(&gone)),
         };
         Place {
             tls: server_tls(&authority.issue(&host).unwrap()).unwrap(),
             executor: Arc::new(AsyncMutex::new((warrant, anyone))),
             manner,
             breaks,
+            gone,
         }
     }
 

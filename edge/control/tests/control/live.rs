@@ -181,6 +181,18 @@ fn a_guard_that_never_confirms_is_doubtful_not_done() {
 }
 
 #[test]
+fn a_guard_that_is_gone_after_the_deed_leaves_it_in_doubt() {
+    let mut house = House::new();
+    house.manners.insert("guard-b".into(), Manner::BreaksAndIsGone);
+    let run = house.run(attack(&house), Box::new(approve));
+    run.outcome.as_ref().unwrap();
+    let isolated = steps(&run, "isolate-host");
+    let of_backup = isolated.iter().find(|(target, _)| *target == "backup-1").unwrap().1;
+    assert!(matches!(of_backup, StepOutcome::Doubtful { .. }), "{of_backup:?}");
+    assert!(house.truth.lock().unwrap().cut.contains("backup-1"), "it was done");
+}
+
+#[test]
 fn an_agent_that_says_nothing_stops_nobody() {
     let mut house = House::new();
     house.manners.insert("agent:fs-1".into(), Manner::IsSilent);
@@ -340,4 +352,77 @@ fn bytes_that_no_address_accounts_for_are_an_unknown() {
             .filter(|u| u.contains("guard-a let out 50 bytes"));
         assert_eq!(words.count(), usize::from(said), "{:?}", run.situation.unknown);
     }
+}
+
+/// The end of the step that puts a system back, and what was said when the restoration was over.
+fn reconnection<'r>(run: &'r Run, target: &str) -> &'r StepOutcome {
+    steps(run, "reconnect").iter().find(|(t, _)| *t == target).unwrap().1
+}
+
+fn recovered_because(run: &Run) -> &str {
+    &run.situation.history.last().unwrap().2
+}
+
+fn assert_held_back(house: &House, run: &Run, because: &str) {
+    run.outcome.as_ref().unwrap();
+    assert_eq!(phases(run), to_the_end());
+    let outcome = reconnection(run, "fs-1");
+    assert!(
+        matches!(outcome, StepOutcome::NotApplied { reason } if reason.contains(because)),
+        "{outcome:?}"
+    );
+    assert!(run.situation.hosts["fs-1"].isolated);
+    assert!(has(&run.situation.open_decisions, "fs-1 is held back"));
+    assert!(recovered_because(run).contains("stay cut"), "{}", recovered_because(run));
+    assert_eq!(format!("{:?}", run.situation.services["letters"].level), "Off");
+    assert!(!run.situation.claims.contains_key("claim-restored-letters"));
+    let truth = house.truth.lock().unwrap();
+    assert!(truth.cut.contains("fs-1") && !truth.done.contains(&"allow fs-1".into()));
+    assert_intent_before_outcome(run);
+}
+
+#[test]
+fn a_system_whose_service_is_down_is_held_back_and_the_others_return() {
+    let house = House::new();
+    house.truth.lock().unwrap().services_down.insert("fs-1".into());
+    let run = house.run(attack(&house), Box::new(approve));
+    assert_held_back(
+        &house,
+        &run,
+        "(probe fs-1) ended in doubt: does not answer the system itself: port 445",
+    );
+    for other in ["ws-1", "backup-1"] {
+        assert!(matches!(reconnection(&run, other), StepOutcome::Verified { .. }));
+        assert!(!run.situation.hosts[other].isolated);
+    }
+}
+
+#[test]
+fn a_sweep_that_fails_holds_its_system_back() {
+    let house = House::new();
+    house.truth.lock().unwrap().failing.insert("investigate fs-1 at fs-1".into());
+    let run = house.run(attack(&house), Box::new(approve));
+    assert_held_back(&house, &run, "(sweep fs-1) ended in doubt: failed: the disk is full");
+}
+
+#[test]
+fn an_account_that_one_agent_did_not_change_holds_back_where_it_is_valid() {
+    let house = House::new();
+    house.truth.lock().unwrap().failing.insert("set adm-backup at vault-1".into());
+    let run = house.run(attack(&house), Box::new(approve));
+    assert_held_back(&house, &run, "(rotate-credentials adm-backup) ended in doubt");
+}
+
+#[test]
+fn a_whole_restoration_says_so() {
+    let house = House::new();
+    let run = house.run(attack(&house), Box::new(approve));
+    assert_eq!(recovered_because(&run), "every step of the restoration plan is verified");
+    assert!(has(
+        &steps(&run, "probe")
+            .iter()
+            .map(|(target, outcome)| format!("{target}: {outcome:?}"))
+            .collect::<Vec<_>>(),
+        "fs-1: Verified { evidence: \"answers the system itself: port 445\" }"
+    ));
 }

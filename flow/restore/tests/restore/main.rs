@@ -3,5 +3,6 @@
 
 mod content;
 mod estate;
+mod gate;
 mod order;
 mod plan;
