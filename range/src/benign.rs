@@ -80,22 +80,7 @@ pub async fn work_as_user(work: UserWork, net: Net, voice: Voice, stop: watch::R
         } else {
             Vec::new()
         };
-        let ask = FileAsk {
-            user: work.user.clone(),
-            secret: work.secret.clone(),
-            path: path.clone(),
-            write,
-        };
-        let done = async {
-            let mut stream = net.connect(work.files).await?;
-            let (answer, _): (Answer, _) = exchange(&mut stream, &ask, &content).await?;
-            if answer.ok {
-                Ok(())
-            } else {
-                Err(io::Error::other(answer.error))
-            }
-        };
-        let done: io::Result<()> = done.await;
+        let done = ask_files(&net, &work, &path, write.then_some(content.as_slice())).await;
         if write {
             voice.say(Say::Wrote {
                 system: work.system.clone(),
@@ -106,6 +91,19 @@ pub async fn work_as_user(work: UserWork, net: Net, voice: Voice, stop: watch::R
         }
     }
     voice.say(Say::Rested);
+}
+
+/// Writes a file, or reads it if there is no content to write.
+pub async fn ask_files(net: &Net, work: &UserWork, path: &str, content: Option<&[u8]>) -> io::Result<Vec<u8>> {
+    let ask = FileAsk {
+        user: work.user.clone(),
+        secret: work.secret.clone(),
+        path: path.to_owned(),
+        write: content.is_some(),
+    };
+    let mut stream = net.connect(work.files).await?;
+    let (answer, found): (Answer, _) = exchange(&mut stream, &ask, content.unwrap_or_default()).await?;
+    answer.into_result().map(|_| found)
 }
 
 /// Logs on to every host that is administered, again and again; says when the first round is over.
@@ -141,22 +139,16 @@ pub async fn work_as_practice(work: PracticeWork, net: Net, stop: watch::Receive
         let message_id = format!("{}-{number}@praxis.example", work.name);
         report.sent.push(message_id.clone());
         let document = certificate(&work.name, number);
-        let ask = CareAsk::SubmitEau {
-            message_id: message_id.clone(),
-            sender: work.name.clone(),
-        };
         loop {
             if stream.is_none() {
                 stream = net.connect(work.intake).await.ok();
             }
             if let Some(open) = &mut stream {
-                match exchange::<Answer, _>(open, &ask, &document).await {
-                    Ok((answer, _)) if answer.ok => {
-                        report.accepted.push(message_id);
-                        break;
-                    }
-                    _ => stream = None,
+                if submit(open, &message_id, &work.name, &document).await.is_ok() {
+                    report.accepted.push(message_id);
+                    break;
                 }
+                stream = None;
             }
             if *stop.borrow() {
                 return report;
@@ -168,6 +160,16 @@ pub async fn work_as_practice(work: PracticeWork, net: Net, stop: watch::Receive
     report
 }
 
+/// Submits an eAU; done means that a receipt came.
+pub async fn submit(stream: &mut Stream, message_id: &str, sender: &str, document: &[u8]) -> io::Result<()> {
+    let ask = CareAsk::SubmitEau {
+        message_id: message_id.to_owned(),
+        sender: sender.to_owned(),
+    };
+    let (answer, _): (Answer, _) = exchange(stream, &ask, document).await?;
+    answer.into_result().map(drop)
+}
+
 /// Writes to and reads from patient records.
 pub async fn work_as_insurer(epa: SocketAddrV4, net: Net) {
     let mut number = 0_u64;
@@ -175,24 +177,24 @@ pub async fn work_as_insurer(epa: SocketAddrV4, net: Net) {
         tokio::time::sleep(Duration::from_millis(USER_PAUSE_MS)).await;
         number += 1;
         let kvnr = format!("X{:09}", number % 20);
-        let done = async {
-            let mut stream = net.connect(epa).await?;
-            let put = CareAsk::PutRecord {
-                kvnr: kvnr.clone(),
-                actor: "insurer".into(),
-            };
-            exchange::<Answer, _>(&mut stream, &put, format!("finding {number}").as_bytes()).await?;
-            exchange::<Answer, _>(
-                &mut stream,
-                &CareAsk::ListRecord {
-                    kvnr,
-                    actor: "insurer".into(),
-                },
-                &[],
-            )
-            .await
-        };
-        let _: io::Result<_> = done.await;
+        let _ = keep_record(&net, epa, &kvnr, format!("finding {number}").as_bytes()).await;
+    }
+}
+
+/// Puts a document into a patient record and looks whether one is there.
+pub async fn keep_record(net: &Net, epa: SocketAddrV4, kvnr: &str, finding: &[u8]) -> io::Result<()> {
+    let mut stream = net.connect(epa).await?;
+    let (kvnr, actor) = (kvnr.to_owned(), "insurer".to_owned());
+    let put = CareAsk::PutRecord {
+        kvnr: kvnr.clone(),
+        actor: actor.clone(),
+    };
+    let (stored, _): (Answer, _) = exchange(&mut stream, &put, finding).await?;
+    stored.into_result()?;
+    let (listed, _): (Answer, _) = exchange(&mut stream, &CareAsk::ListRecord { kvnr, actor }, &[]).await?;
+    match listed.into_result()?.names.first().map(String::as_str) {
+        None | Some("0") => Err(io::Error::other("the record is empty")),
+        Some(_) => Ok(()),
     }
 }
 
@@ -249,7 +251,7 @@ pub fn document(user: &str, number: usize, revision: u32) -> Vec<u8> {
 }
 
 /// A made-up certificate: the outline of an eAU bundle with an identifier of its own and no person in it.
-fn certificate(practice: &str, number: u64) -> Vec<u8> {
+pub fn certificate(practice: &str, number: u64) -> Vec<u8> {
     let digest = hex(&sha256(format!("{practice}/{number}").as_bytes()));
     let uuid = format!(
         "{}-{}-5{}-8{}-{}",

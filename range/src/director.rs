@@ -21,6 +21,7 @@ use crate::miniature::MiniatureError;
 use crate::part::{Say, Tell};
 use crate::service::delivered;
 use crate::stage::{Stage, StageError};
+use crate::usage::{Trial, Used, trials};
 use crate::world::{Scenario, World};
 
 /// Longest a drill may take beside the time people need to decide, in milliseconds: a chain that hangs is a failed drill.
@@ -108,6 +109,8 @@ pub struct Truth {
     pub dropped_bytes: u64,
     /// What practices sent and got receipts for.
     pub practices: Vec<PracticeReport>,
+    /// How the use of each service went after the recovery, for services that this range can use.
+    pub services: BTreeMap<String, Used>,
     /// Message ids in core processing, one per record.
     pub delivered: Vec<String>,
     /// Guards' counters at the end.
@@ -120,6 +123,14 @@ pub struct Truth {
     pub copies: Vec<Option<u64>>,
     /// Nodes that failed.
     pub failures: Vec<String>,
+}
+
+impl Truth {
+    /// Returns the ids of all messages for which a receipt came.
+    pub fn accepted(&self) -> impl Iterator<Item = &String> {
+        let tried = self.services.values().filter_map(|used| used.message_id.as_ref());
+        self.practices.iter().flat_map(|p| &p.accepted).chain(tried)
+    }
 }
 
 /// A drill that could not be run.
@@ -197,6 +208,9 @@ pub async fn play(
     director.truth.attack_began = now();
     stage.tell("attacker", Tell::Begin);
     director.until_recovered(&mut stage, &news).await?;
+
+    stage_of("people use the services again");
+    director.until_used(&mut stage, trials(&world, &director.cast)).await?;
 
     stage_of("counting");
     director.collect(&mut stage).await?;
@@ -338,6 +352,44 @@ impl Director {
         Ok(())
     }
 
+    /// Lets people use every service they can, each from its own node.
+    async fn until_used(&mut self, stage: &mut Stage, trials: Vec<(String, Trial)>) -> Result<(), DrillError> {
+        let mut waiting: BTreeSet<(String, String)> = BTreeSet::new();
+        let mut by_node: BTreeMap<String, Vec<Trial>> = BTreeMap::new();
+        for (node, trial) in trials {
+            waiting.insert((node.clone(), trial.service.clone()));
+            by_node.entry(node).or_default().push(trial);
+        }
+        for (node, trials) in by_node {
+            stage.tell(&node, Tell::Try { trials });
+        }
+        while !waiting.is_empty() {
+            let at = || format!("using services, without an answer from: {waiting:?}");
+            let (name, say) = hear(stage, self.deadline, at).await?;
+            match &say {
+                Say::Used { service, .. } => drop(waiting.remove(&(name.clone(), service.clone()))),
+                Say::Failed { error } => {
+                    let used = Used {
+                        error: Some(format!("{name} failed: {error}")),
+                        message_id: None,
+                    };
+                    for (_, service) in waiting.extract_if(.., |(node, _)| *node == name) {
+                        self.note(
+                            &name,
+                            Say::Used {
+                                service,
+                                used: used.clone(),
+                            },
+                        );
+                    }
+                }
+                _ => {}
+            }
+            self.note(&name, say);
+        }
+        Ok(())
+    }
+
     /// Ends the work, waits until everything accepted has arrived, and asks every node what it knows.
     async fn collect(&mut self, stage: &mut Stage) -> Result<(), DrillError> {
         stage.tell_all(&Tell::Stop, |_| true);
@@ -345,7 +397,7 @@ impl Director {
             let (name, say) = hear(stage, self.deadline, || "waiting for people and attacker to stop".into()).await?;
             self.note(&name, say);
         }
-        let accepted: BTreeSet<&String> = self.truth.practices.iter().flat_map(|p| &p.accepted).collect();
+        let accepted: BTreeSet<&String> = self.truth.accepted().collect();
         let accepted = accepted.len() as u64;
         let core = stage.names().into_iter().find(|n| self.is_core(n, stage));
         let deadline = now().plus_ms(DRAIN_MS_MAX as i64);
@@ -400,6 +452,12 @@ impl Director {
                 }
                 right.insert(digest);
             }
+            Say::Used { service, used } => {
+                let known = self.truth.services.entry(service).or_insert_with(|| used.clone());
+                if known.error.is_some() {
+                    *known = used;
+                }
+            }
             Say::Rested => drop(self.rested.insert(name.to_owned())),
             Say::Practice { report } => self.truth.practices.push(report),
             Say::Diary { entries } => self.truth.diary = entries,
@@ -438,6 +496,12 @@ impl Director {
                 .seed()
                 .map_err(|error| DrillError::Keys(error.to_string()))?;
             self.truth.delivered = delivered(&core.folder, &key)?;
+        }
+        for used in self.truth.services.values_mut() {
+            let lost = used.message_id.as_ref().is_some_and(|id| !self.truth.delivered.contains(id));
+            if lost {
+                used.error = Some("its eAU did not arrive in core processing".into());
+            }
         }
         Ok(())
     }

@@ -38,6 +38,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod topology;
+mod usage;
 mod wire;
 mod world;
 

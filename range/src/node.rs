@@ -25,6 +25,7 @@ use crate::part::{OrderRole, Role, Say, Tell, Voice, in_words};
 use crate::portal::start_foreign;
 use crate::sensor::Sensor;
 use crate::shell::{Accounts, Answer, Login};
+use crate::usage::try_services;
 use crate::wire::{EXCHANGE_MS_MAX, Net, Stream, receive, send, within};
 use crate::world::{CONTROL, GuardPlace, ORDER_PORT, TELEMETRY_PORT};
 
@@ -224,6 +225,10 @@ async fn run_host(
                 let records = *host.core_records.lock().unwrap_or_else(PoisonError::into_inner);
                 voice.say(Say::Core { records });
             }
+            Tell::Try { trials } => {
+                let secrets = watched.borrow().clone();
+                tokio::spawn(try_services(trials, net.clone(), voice.clone(), secrets));
+            }
             Tell::Stop => drop(stop.send_replace(true)),
             Tell::Control { .. } => {}
         }
@@ -279,6 +284,12 @@ async fn run_practice(work: PracticeWork, net: Net, mut tells: mpsc::UnboundedRe
                     });
                 }
             }
+            Tell::Try { trials } => drop(tokio::spawn(try_services(
+                trials,
+                net.clone(),
+                voice.clone(),
+                Accounts::new(),
+            ))),
             Tell::Stop => {
                 stop.send_replace(true);
             }
@@ -291,8 +302,15 @@ async fn run_practice(work: PracticeWork, net: Net, mut tells: mpsc::UnboundedRe
 async fn run_insurer(epa: SocketAddrV4, net: Net, mut tells: mpsc::UnboundedReceiver<Tell>, voice: &Voice) -> io::Result<()> {
     voice.say(Say::Up);
     while let Some(tell) = tells.recv().await {
-        if matches!(tell, Tell::Begin) {
-            tokio::spawn(work_as_insurer(epa, net.clone()));
+        match tell {
+            Tell::Begin => drop(tokio::spawn(work_as_insurer(epa, net.clone()))),
+            Tell::Try { trials } => drop(tokio::spawn(try_services(
+                trials,
+                net.clone(),
+                voice.clone(),
+                Accounts::new(),
+            ))),
+            _ => {}
         }
     }
     Ok(())

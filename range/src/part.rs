@@ -14,6 +14,7 @@ use crate::attacker::{AttackRole, Entry};
 use crate::benign::{PracticeReport, PracticeWork, UserWork};
 use crate::host::HostRole;
 use crate::shell::Login;
+use crate::usage::{Trial, Used};
 use crate::world::GuardPlace;
 
 /// Who may give a node orders.
@@ -115,6 +116,11 @@ pub enum Tell {
     Stop,
     /// Say how things stand.
     Report,
+    /// Use services, to see whether they work.
+    Try {
+        /// Which, and how.
+        trials: Vec<Trial>,
+    },
     /// An account has a new secret.
     Secret {
         /// Account.
@@ -149,6 +155,13 @@ pub enum Say {
         digest: String,
         /// Did the file service confirm it?
         confirmed: bool,
+    },
+    /// A service was used, or did not work.
+    Used {
+        /// Service id.
+        service: String,
+        /// How it went.
+        used: Used,
     },
     /// The user finished what he was at and stopped.
     Rested,

@@ -90,6 +90,10 @@ pub struct ClaimScore {
     pub untrue: usize,
     /// Which, and why.
     pub untrue_because: Vec<String>,
+    /// Neither true nor untrue: about a service that no node of the range can use.
+    pub unchecked: usize,
+    /// Which.
+    pub unchecked_claims: Vec<String>,
 }
 
 /// Service minutes.
@@ -222,7 +226,7 @@ pub fn score(played: &Played, books: &Books, network: &'static str, seed: u64) -
             .cloned()
             .collect(),
     };
-    score.claims = claim_score(&score, &compromised, books);
+    score.claims = claim_score(&score, &compromised, truth, books);
     score.because = reasons(&score, truth);
     score.passed = score.because.is_empty();
     score
@@ -357,9 +361,10 @@ fn message_score(truth: &Truth) -> MessageScore {
     for id in &truth.delivered {
         *times.entry(id).or_default() += 1;
     }
-    let accepted: Vec<&String> = truth.practices.iter().flat_map(|p| &p.accepted).collect();
+    let accepted: Vec<&String> = truth.accepted().collect();
+    let tried = truth.services.values().filter(|used| used.message_id.is_some()).count();
     MessageScore {
-        sent: truth.practices.iter().map(|p| p.sent.len()).sum(),
+        sent: truth.practices.iter().map(|p| p.sent.len()).sum::<usize>() + tried,
         accepted: accepted.len(),
         lost: accepted.iter().filter(|id| !times.contains_key(*id)).count(),
         duplicated: times.values().filter(|n| **n > 1).count(),
@@ -414,7 +419,7 @@ fn service_score(books: &Books) -> ServiceScore {
     }
 }
 
-fn claim_score(score: &Score, compromised: &BTreeSet<String>, books: &Books) -> ClaimScore {
+fn claim_score(score: &Score, compromised: &BTreeSet<String>, truth: &Truth, books: &Books) -> ClaimScore {
     let mut claims = ClaimScore::default();
     for fact in &books.facts {
         let What::Claimed { claim } = &fact.what else { continue };
@@ -435,8 +440,13 @@ fn claim_score(score: &Score, compromised: &BTreeSet<String>, books: &Books) -> 
                 (score.packets_after_cut > 0).then(|| format!("{} packets passed", score.packets_after_cut))
             }
             ClaimTopic::ServiceRestored { service } => {
-                let level = books.situation.services.get(service).map(|s| s.level);
-                (level < Some(ServiceLevel::Provisional)).then(|| format!("{service} is not back"))
+                let used = truth.services.get(service);
+                if used.is_none() {
+                    claims.unchecked += 1;
+                    claims.unchecked_claims.push(claim.id.clone());
+                }
+                let error = used.and_then(|used| used.error.as_ref());
+                error.map(|error| format!("{service} does not work: {error}"))
             }
             ClaimTopic::MessagesKept { .. } => {
                 (score.messages.lost > 0).then(|| format!("{} messages were lost", score.messages.lost))

@@ -80,6 +80,15 @@ impl Answer {
         }
     }
 
+    /// Returns the answer, or what it says against it.
+    pub fn into_result(self) -> io::Result<Self> {
+        if self.ok {
+            Ok(self)
+        } else {
+            Err(io::Error::other(self.error))
+        }
+    }
+
     fn failed(error: impl ToString) -> Self {
         Self {
             ok: false,

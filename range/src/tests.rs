@@ -10,10 +10,12 @@ use leckwehr_incident::{Claim, ClaimTopic, Confidence, Fact, HostAssessment, Imp
 
 use crate::attacker::{Act, Entry};
 use crate::benign::PracticeReport;
-use crate::director::{Played, Seconds, Truth};
+use crate::cast::Cast;
+use crate::director::{DrillConfig, Played, Seconds, Truth};
 use crate::miniature::{HOSTS_MAX, HOSTS_MIN, MiniatureError, miniature};
 use crate::score::{Books, Score, score};
-use crate::world::World;
+use crate::usage::{Used, trials};
+use crate::world::{Scenario, World};
 
 fn essen() -> Estate {
     Estate::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/essen"))).unwrap()
@@ -136,6 +138,7 @@ fn good() -> (Played, Vec<Fact>) {
             accepted: vec!["m1".into()],
         }],
         delivered: vec!["m1".into()],
+        services: BTreeMap::from([("eau".to_owned(), Used::default())]),
         guards: BTreeMap::from([("guard".to_owned(), FirewallState::default())]),
         files: BTreeMap::from([(
             "fs-1".to_owned(),
@@ -181,6 +184,7 @@ fn good() -> (Played, Vec<Fact>) {
         claim(ClaimTopic::Compromised {
             hosts: vec!["fs-1".into()],
         }),
+        claim(ClaimTopic::ServiceRestored { service: "eau".into() }),
     ];
     (
         played,
@@ -207,7 +211,7 @@ fn a_good_drill_passes() {
 #[test]
 fn every_single_thing_that_goes_wrong_fails_the_drill() {
     type Spoil = fn(&mut Played, &mut Vec<Fact>);
-    let spoilt: [(&str, Spoil); 13] = [
+    let spoilt: [(&str, Spoil); 15] = [
         ("a host missed", |p, _| {
             let second = Ipv4Addr::new(10, 0, 0, 2);
             p.truth.systems.insert(second, "fs-2".into());
@@ -252,6 +256,12 @@ fn every_single_thing_that_goes_wrong_fails_the_drill() {
                 };
             }
         }),
+        ("a service said to work that did not", |p, _| {
+            p.truth.services.get_mut("eau").unwrap().error = Some("refused".into());
+        }),
+        ("a message of a trial lost", |p, _| {
+            p.truth.services.get_mut("eau").unwrap().message_id = Some("m3".into());
+        }),
         ("no copy of the site", |p, _| p.truth.copies = vec![None]),
         ("a node failed", |p, _| p.truth.failures.push("fs-1: gone".into())),
     ];
@@ -263,6 +273,51 @@ fn every_single_thing_that_goes_wrong_fails_the_drill() {
     }
     let (played, facts) = good();
     assert!(!judged(&played, &facts, false).passed, "an unverified ledger was not noticed");
+}
+
+#[test]
+fn a_claim_about_a_service_that_nobody_can_use_is_neither_true_nor_untrue() {
+    let (mut played, facts) = good();
+    assert_eq!(judged(&played, &facts, true).claims.unchecked, 0);
+    played.truth.services.clear();
+    let claims = judged(&played, &facts, true).claims;
+    assert_eq!(
+        (claims.untrue, claims.unchecked, claims.unchecked_claims),
+        (0, 1, vec!["claim".to_owned()])
+    );
+}
+
+#[test]
+fn every_kind_of_service_in_the_range_is_used_from_a_node_that_is_there() {
+    let world = world(24, 3);
+    let config = DrillConfig {
+        estate: essen(),
+        hosts: 24,
+        seed: 3,
+        scenario: Scenario::Ransom,
+        folder: "nowhere".into(),
+        decide_ms: 0,
+        pause: false,
+    };
+    let trials = trials(&world, &Cast::new(&config, &world).unwrap());
+    let mut used: Vec<&str> = trials.iter().map(|(_, t)| t.service.as_str()).collect();
+    used.dedup();
+    assert_eq!(
+        used,
+        [
+            "backup",
+            "benefit-payments",
+            "case-files",
+            "eau",
+            "epa",
+            "files",
+            "insured-app"
+        ]
+    );
+    for (node, trial) in &trials {
+        let there = world.host(node).is_some() || world.outsiders.iter().any(|o| o.name == *node);
+        assert!(there, "{trial:?} is to be used from {node}, which is not there");
+    }
 }
 
 #[test]

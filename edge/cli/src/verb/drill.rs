@@ -323,7 +323,10 @@ fn rows(score: &Score) -> Vec<ScoreRow> {
         ),
         row(
             "claims",
-            format!("{} made, {} untrue", s.claims.made, s.claims.untrue),
+            format!(
+                "{} made, {} untrue, {} not checked",
+                s.claims.made, s.claims.untrue, s.claims.unchecked
+            ),
             "none untrue",
             Some(s.claims.untrue == 0),
         ),
@@ -375,6 +378,9 @@ fn print(score: &Score, report: &Path, json: bool) -> Result<(), Problem> {
     for line in &score.unknown {
         println!("unknown: {line}");
     }
+    for claim in &score.claims.unchecked_claims {
+        println!("not checked, because nothing in the range uses the service: {claim}");
+    }
     for why in score.because.iter().chain(&score.claims.untrue_because) {
         println!("because: {why}");
     }
@@ -387,7 +393,7 @@ fn print(score: &Score, report: &Path, json: bool) -> Result<(), Problem> {
 }
 
 /// Stages that a drill goes through when nothing is declared twice; the bar waits at the end for those that are.
-const STAGES: u64 = 10;
+const STAGES: u64 = 11;
 
 /// How it goes: a bar on a terminal, lines elsewhere.
 struct Progress {

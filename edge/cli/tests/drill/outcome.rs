@@ -42,6 +42,8 @@ fn a_real_drill_passes_and_its_figures_are_of_something() {
             number(&score["claims"]["made"]) > 0 && number(&score["ledger"]["entries"]) > 50,
             "{score}"
         );
+        let unchecked = score["claims"]["unchecked_claims"].as_array().map(Vec::len);
+        assert_eq!(Some(number(&score["claims"]["unchecked"])), unchecked.map(|n| n as u64));
         for key in ["build", "detect", "contain", "analyse", "restore", "teardown", "total"] {
             assert!(score["seconds"][key].is_number(), "seconds.{key} is missing");
         }
@@ -51,7 +53,7 @@ fn a_real_drill_passes_and_its_figures_are_of_something() {
             ("messages", &["sent", "accepted", "lost", "duplicated"]),
             ("files", &["damaged", "restored", "lost"]),
             ("ledger", &["entries", "verified"]),
-            ("claims", &["made", "untrue"]),
+            ("claims", &["made", "untrue", "unchecked"]),
         ] {
             for key in keys {
                 assert!(!score[group][key].is_null(), "{group}.{key} is missing");
@@ -96,6 +98,11 @@ fn what_is_kept_verifies_with_the_other_verbs() {
     }
     for file in ["report.html", "truth.json", "situation.json", "control/site/index.html"] {
         assert!(keep.join(file).is_file(), "{file} is missing");
+    }
+    let truth: Value = serde_json::from_slice(&std::fs::read(keep.join("truth.json")).unwrap()).unwrap();
+    for service in ["backup", "eau", "epa", "files", "insured-app"] {
+        let used = &truth["services"][service];
+        assert!(used.is_object() && used["error"].is_null(), "{service} did not work: {used}");
     }
     let again = leckwehr(folder.path()).args(["drill", "--keep"]).arg(&keep).output().unwrap();
     assert_eq!(again.status.code(), Some(2), "a folder with something in it was taken");
