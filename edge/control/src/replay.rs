@@ -379,6 +379,8 @@ fn awareness(alarms: &[Alarm]) -> Option<Timestamp> {
 
 fn open_decisions(policy: &TakedownPolicy, choices: &[CutOption], restore: &RestorePlan) -> Vec<What> {
     let choice = choices.iter().find(|o| o.scale == policy.scale);
+    let undecided = choice.into_iter().flat_map(|o| o.undecided.values());
+    let undecided = undecided.map(|why| ("contain", why.clone()));
     let by_hand = choice.into_iter().flat_map(|o| &o.by_hand);
     let by_hand = by_hand.map(|id| ("contain", format!("{id} has no guard: cut it by hand")));
     let open = restore.open_decisions.iter().chain(&restore.warnings);
@@ -387,5 +389,5 @@ fn open_decisions(policy: &TakedownPolicy, choices: &[CutOption], restore: &Rest
         room: room.to_owned(),
         what,
     };
-    by_hand.chain(open).map(decision).collect()
+    by_hand.chain(undecided).chain(open).map(decision).collect()
 }

@@ -55,7 +55,7 @@ impl<W: Wires> Room<W> {
             }
             let by_hand = choice.by_hand.iter();
             let by_hand = by_hand.map(|id| format!("{id} has no guard: cut it by hand"));
-            self.ask_people("contain", by_hand.collect())?;
+            self.ask_people("contain", by_hand.chain(choice.undecided.values().cloned()).collect())?;
             let warrant = self.approvals(&plan).await?;
             self.execute_cut(&warrant, &choice).await?;
             unproven += self.prove(&plan).await?;

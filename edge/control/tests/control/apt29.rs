@@ -42,6 +42,10 @@ fn day_one_names_servers_hop_bound_and_what_it_cannot_know() {
     assert_eq!(summary.hosts["possible"], ["newyork"]);
     let surgical = &summary.takedown.options[0];
     assert!(surgical.residual.contains("newyork") && !surgical.systems.contains("newyork"));
+    // The servers lie in no network of the estate: whether the uplink is cut is for people to decide, and they are asked.
+    assert!(surgical.connections.is_empty() && surgical.undecided.contains_key("uplink"));
+    let asked = |d: &&String| d.starts_with("contain: the attacker came from 192.168.0.") && d.contains("perhaps over uplink");
+    assert_eq!(outcome.situation.open_decisions.iter().filter(asked).count(), 1);
     assert!(outcome.restore.steps.iter().any(|s| s.target == "nashua"));
     assert!(summary.alarms.iter().any(|a| a.entity == "host:scranton"));
     assert!(summary.rules.iter().all(|r| !r.author.is_empty()));
