@@ -32,88 +32,93 @@ struct VaultVersion {
 struct PresentFile {
     path: String,
     digest: String,
+    encrypted: bool,
+}
+
+/// What is to be done with the files of one system.
+struct Task<'v> {
+    put_back: BTreeMap<String, &'v VaultVersion>,
+    remove: Vec<String>,
+    /// Files without a clean version, and files that look encrypted and of which the vault has no version at all.
+    lost: u64,
 }
 
 impl<W: Wires> Room<W> {
     /// Puts back every file whose newest clean version is not what lies there, and removes what the attacker left.
     pub(crate) async fn restore_files(&mut self, warrant: &Warranted, step: &PlanStep) -> Result<(), ControlError> {
         self.intend(warrant, step)?;
-        let outcome = match self.try_restore_files(warrant, step).await {
-            Ok((restored, lost)) => {
-                let counted = What::FilesRestored {
-                    system: step.target.clone(),
-                    restored,
-                    lost,
-                };
-                self.record("restore", vec![counted])?;
-                StepOutcome::Verified {
-                    evidence: format!("{restored} files put back and read again, {lost} without a clean version"),
-                }
+        let done = match self.config.vault.as_deref().map(agent) {
+            Some(vault) => self.put_files_back(warrant, step, &vault).await,
+            None => self.look_at_files(step).await,
+        };
+        let outcome = match done {
+            Ok((counted, evidence)) => {
+                self.record("restore", counted.into_iter().collect())?;
+                StepOutcome::Verified { evidence }
             }
             Err(reason) => StepOutcome::Doubtful { reason },
         };
         self.end(warrant, step, outcome)
     }
 
-    async fn try_restore_files(&self, warrant: &Warranted, step: &PlanStep) -> Result<(u64, u64), String> {
-        let present = self.present_files(&step.executor).await?;
-        let Some(vault) = self.config.vault.as_deref().map(agent) else {
-            return Ok((0, 0));
-        };
-        let versions: Vec<VaultVersion> = self.ask(&vault, "x-leckwehr:versions", &step.target, "versions").await?;
-        let compromised = self.situation.impact.credentials.iter().filter(|c| c.tier != Tier::Excluded);
-        let compromised: BTreeSet<String> = compromised.map(|c| c.account.clone()).collect();
-        let first = self.situation.impact.hosts.iter().filter_map(|h| h.since).min();
-        let mut by_path: BTreeMap<&str, Vec<&VaultVersion>> = BTreeMap::new();
-        for version in &versions {
-            by_path.entry(&version.path).or_default().push(version);
-        }
-        let mut wanted: BTreeMap<String, &VaultVersion> = BTreeMap::new();
-        let mut lost = 0;
-        for (path, versions) in &by_path {
-            let judged: Vec<Version> = versions
-                .iter()
-                .map(|v| Version {
-                    at: v.at,
-                    author: v.author.clone(),
-                    looks_encrypted: v.encrypted,
-                    len: v.bytes,
-                })
-                .collect();
-            let chosen = clean_version(&judged, &compromised, first).and_then(|index| versions.get(index));
-            let there = present.iter().find(|f| f.path == *path);
-            match chosen {
-                Some(version) if there.is_none_or(|f| f.digest != version.digest) => {
-                    wanted.insert((*path).to_owned(), version);
-                }
-                Some(_) => {}
-                // Never clean in the backup: what the attacker brought, not what somebody lost.
-                None if versions.iter().all(|v| compromised.contains(&v.author)) => {}
-                None => lost += 1,
-            }
-        }
-        let brought = |path: &str| {
-            let of_path = by_path.get(path);
-            of_path.is_some_and(|versions| {
-                versions
-                    .iter()
-                    .all(|v| compromised.contains(&v.author) && first.is_some_and(|t| v.at >= t))
-            })
-        };
-        let remove: Vec<String> = present.iter().filter(|f| brought(&f.path)).map(|f| f.path.clone()).collect();
-        self.put_back(warrant, step, &vault, &wanted, remove).await?;
-        let after = self.present_files(&step.executor).await?;
-        let right =
-            |(path, version): (&String, &&VaultVersion)| after.iter().any(|f| f.path == *path && f.digest == version.digest);
-        let restored = wanted.iter().filter(|entry| right((entry.0, entry.1))).count();
-        if restored < wanted.len() {
+    /// Without a vault nothing can be put back: only where nothing needs to be is the gate passed.
+    async fn look_at_files(&self, step: &PlanStep) -> Result<(Option<What>, String), String> {
+        if let Some(set) = self.config.estate.systems.get(&step.target).and_then(|s| s.backup.as_ref()) {
             return Err(format!(
-                "{} of {} files read back wrong",
-                wanted.len() - restored,
-                wanted.len()
+                "{set} cannot be read, because this control room has no vault: restore by hand"
             ));
         }
-        Ok((restored as u64, lost))
+        let present = self.present_files(&step.executor).await?;
+        match present.iter().filter(|f| f.encrypted).count() {
+            0 => Ok((
+                None,
+                format!(
+                    "nothing was put back: the estate names no backup of it, and of {} files none looks encrypted to its agent",
+                    present.len()
+                ),
+            )),
+            n => Err(format!(
+                "{n} of {} files look encrypted, and there is no vault to restore them from",
+                present.len()
+            )),
+        }
+    }
+
+    async fn put_files_back(&self, warrant: &Warranted, step: &PlanStep, vault: &str) -> Result<(Option<What>, String), String> {
+        let present = self.present_files(&step.executor).await?;
+        let versions: Vec<VaultVersion> = self.ask(vault, "x-leckwehr:versions", &step.target, "versions").await?;
+        let compromised = self.situation.impact.credentials.iter().filter(|c| c.tier != Tier::Excluded);
+        let compromised = compromised.map(|c| c.account.clone()).collect();
+        let first = self.situation.impact.hosts.iter().filter_map(|h| h.since).min();
+        let task = task(&present, &versions, &compromised, first);
+        self.put_back(warrant, step, vault, &task.put_back, task.remove.clone())
+            .await?;
+        let after = self.present_files(&step.executor).await?;
+        let right = |path: &str, digest: &str| after.iter().any(|f| f.path == path && f.digest == digest);
+        let wrong = task.put_back.iter().filter(|(path, v)| !right(path, &v.digest)).count();
+        let (restored, lost) = (task.put_back.len(), task.lost);
+        if wrong > 0 {
+            return Err(format!("{wrong} of {restored} files read back wrong"));
+        }
+        let stayed = task
+            .remove
+            .iter()
+            .filter(|path| after.iter().any(|f| f.path == **path))
+            .count();
+        if stayed > 0 {
+            return Err(format!(
+                "{stayed} of {} files that should be gone are still there",
+                task.remove.len()
+            ));
+        }
+        let counted = What::FilesRestored {
+            system: step.target.clone(),
+            restored: restored as u64,
+            lost,
+        };
+        let removed = task.remove.len();
+        let evidence = format!("{restored} files put back and read again, {removed} removed, {lost} without a clean version");
+        Ok((Some(counted), evidence))
     }
 
     /// Fetches content from the vault and hands it to the host's agent, in orders of bounded size.
@@ -182,5 +187,52 @@ impl<W: Wires> Room<W> {
             Some(Err(outcome)) => Err(format!("{executor} does not answer {target}: {outcome:?}")),
             None => Err(format!("{executor} does not answer {target}")),
         }
+    }
+}
+
+fn task<'v>(
+    present: &[PresentFile],
+    versions: &'v [VaultVersion],
+    compromised: &BTreeSet<String>,
+    first: Option<Timestamp>,
+) -> Task<'v> {
+    let mut by_path: BTreeMap<&str, Vec<&VaultVersion>> = BTreeMap::new();
+    for version in versions {
+        by_path.entry(&version.path).or_default().push(version);
+    }
+    let without_version = present
+        .iter()
+        .filter(|f| f.encrypted && !by_path.contains_key(f.path.as_str()));
+    let mut task = Task {
+        put_back: BTreeMap::new(),
+        remove: Vec::new(),
+        lost: without_version.count() as u64,
+    };
+    for (path, versions) in by_path {
+        let there = present.iter().find(|f| f.path == path);
+        let is_his = |v: &&VaultVersion| compromised.contains(&v.author);
+        if there.is_some() && versions.iter().all(|v| is_his(v) && first.is_some_and(|t| v.at >= t)) {
+            task.remove.push(path.to_owned());
+        }
+        let judged: Vec<Version> = versions.iter().map(|v| judged(v)).collect();
+        match clean_version(&judged, compromised, first).and_then(|index| versions.get(index)) {
+            Some(version) if there.is_none_or(|f| f.digest != version.digest) => {
+                task.put_back.insert(path.to_owned(), version);
+            }
+            Some(_) => {}
+            // Never clean in the backup: what the attacker brought, not what somebody lost.
+            None if versions.iter().all(is_his) => {}
+            None => task.lost += 1,
+        }
+    }
+    task
+}
+
+fn judged(version: &VaultVersion) -> Version {
+    Version {
+        at: version.at,
+        author: version.author.clone(),
+        looks_encrypted: version.encrypted,
+        len: version.bytes,
     }
 }

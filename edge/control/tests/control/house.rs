@@ -15,7 +15,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use leckwehr_contain::TakedownPolicy;
 use leckwehr_control::{Config, ControlError, Input, Mirror, Output, Wires, run};
-use leckwehr_crypt::{Authority, SigningKey, hex, server_tls, sha256};
+use leckwehr_crypt::{Authority, SigningKey, from_hex, hex, server_tls, sha256};
 use leckwehr_estate::{Estate, Source};
 use leckwehr_guard::{
     Action, Approval, Counter, Executor, Fence, Firewall, FirewallError, FirewallState, GuardExecutor, Order, Refusal, Reply,
@@ -151,6 +151,8 @@ pub struct Truth {
     pub cut: BTreeSet<String>,
     /// Orders that changed something, in order: `deny fs-1`.
     pub done: Vec<String>,
+    /// Files that agents say they removed and did not.
+    pub sticky: BTreeSet<String>,
     /// Orders that agents try in vain: `investigate fs-1 at fs-1`.
     pub failing: BTreeSet<String>,
     /// Hosts whose service is down while everything else on them runs.
@@ -308,13 +310,15 @@ impl Agent {
                 let files = truth
                     .files
                     .iter()
-                    .map(|(path, content)| json!({"path": path, "digest": hex(&sha256(content))}));
+                    .map(|(path, content)| json!({"path": path, "digest": hex(&sha256(content)), "encrypted": content == b"encrypted"}));
                 json!({"files": files.collect::<Vec<_>>()})
             }
             (Action::Query, "x-leckwehr:files") => json!({"files": []}),
             (Action::Query, "x-leckwehr:versions") if target == "fs-1" => json!({"versions": [
                 {"number": 1, "path": "docs/a", "at": START - 1_000_000_000, "author": "clerk",
-                 "digest": hex(&sha256(b"letter")), "bytes": 6, "encrypted": false}]}),
+                 "digest": hex(&sha256(b"letter")), "bytes": 6, "encrypted": false},
+                {"number": 2, "path": "docs/note", "at": START + 5_000_000_000, "author": "adm-backup",
+                 "digest": hex(&sha256(b"pay")), "bytes": 3, "encrypted": false}]}),
             (Action::Query, "x-leckwehr:versions") => json!({"versions": []}),
             (Action::Query, "x-leckwehr:version") => json!({"content": hex(b"letter")}),
             (Action::Scan, _) => {
@@ -325,7 +329,15 @@ impl Agent {
                 json!({"reachable": !cut && !down})
             }
             (Action::Restore, _) => {
-                truth.files.insert("docs/a".into(), b"letter".to_vec());
+                let files: BTreeMap<String, String> = serde_json::from_value(order.args["x-leckwehr:files"].clone()).unwrap();
+                let remove: Vec<String> = serde_json::from_value(order.args["x-leckwehr:remove"].clone()).unwrap();
+                let restored = files.into_iter().map(|(path, content)| (path, from_hex(&content).unwrap()));
+                truth.files.extend(restored.collect::<Vec<_>>());
+                for path in remove {
+                    if !truth.sticky.contains(&path) {
+                        truth.files.remove(&path);
+                    }
+                }
                 json!({})
             }
             _ => json!({}),
@@ -369,6 +381,8 @@ pub struct House {
     pub truth: SharedTruth,
     pub manners: BTreeMap<String, Manner>,
     pub systems_max: usize,
+    /// Whether the control room knows the vault.
+    pub has_vault: bool,
     /// Whether the books are closed when the telemetry is in, not at the recovery.
     pub finishes_at_once: bool,
 }
@@ -417,6 +431,7 @@ impl House {
             })),
             manners: BTreeMap::new(),
             systems_max: 100,
+            has_vault: true,
             finishes_at_once: false,
         }
     }
@@ -501,7 +516,7 @@ impl House {
                 address: MIRROR.parse().unwrap(),
                 token: "t".into(),
             }],
-            vault: Some("vault-1".into()),
+            vault: self.has_vault.then(|| "vault-1".into()),
             policy,
             approvers: PEOPLE
                 .iter()

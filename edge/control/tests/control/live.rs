@@ -426,3 +426,63 @@ fn a_whole_restoration_says_so() {
         "fs-1: Verified { evidence: \"answers the system itself: port 445\" }"
     ));
 }
+
+/// The end of the step that puts the files of a host back.
+fn files<'r>(run: &'r Run, target: &str) -> &'r StepOutcome {
+    steps(run, "restore-files").iter().find(|(t, _)| *t == target).unwrap().1
+}
+
+#[test]
+fn without_a_vault_encrypted_files_are_no_restored_ones() {
+    let mut house = House::new();
+    house.has_vault = false;
+    let run = house.run(attack(&house), Box::new(approve));
+    assert_held_back(&house, &run, "1 of 1 files look encrypted, and there is no vault");
+    let other = files(&run, "ws-1");
+    assert!(
+        matches!(other, StepOutcome::Verified { evidence } if evidence.starts_with("nothing was put back")),
+        "{other:?}"
+    );
+}
+
+#[test]
+fn without_a_vault_a_host_whose_files_are_whole_returns() {
+    let mut house = House::new();
+    house.has_vault = false;
+    house.truth.lock().unwrap().files = [("docs/a".to_owned(), b"letter".to_vec())].into();
+    let run = house.run(attack(&house), Box::new(approve));
+    assert!(matches!(files(&run, "fs-1"), StepOutcome::Verified { .. }));
+    assert!(!run.situation.hosts["fs-1"].isolated);
+}
+
+#[test]
+fn an_encrypted_file_that_the_vault_never_saw_is_lost() {
+    let house = House::new();
+    house
+        .truth
+        .lock()
+        .unwrap()
+        .files
+        .insert("docs/new".into(), b"encrypted".to_vec());
+    let run = house.run(attack(&house), Box::new(approve));
+    let host = &run.situation.hosts["fs-1"];
+    assert_eq!((host.files_restored, host.files_lost), (1, 1));
+}
+
+#[test]
+fn what_the_attacker_left_must_be_gone() {
+    for (is_sticky, gone) in [(false, true), (true, false)] {
+        let house = House::new();
+        {
+            let mut truth = house.truth.lock().unwrap();
+            truth.files.insert("docs/note".into(), b"pay".to_vec());
+            truth.sticky.extend(is_sticky.then(|| "docs/note".to_owned()));
+        }
+        let run = house.run(attack(&house), Box::new(approve));
+        assert_eq!(house.truth.lock().unwrap().files.contains_key("docs/note"), is_sticky);
+        assert_eq!(matches!(files(&run, "fs-1"), StepOutcome::Verified { .. }), gone);
+        if is_sticky {
+            assert_held_back(&house, &run, "1 of 1 files that should be gone are still there");
+        }
+    }
+}
