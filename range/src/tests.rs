@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::Arc;
 
 use leckwehr_estate::{Estate, SystemKind};
-use leckwehr_guard::{Counter, FirewallState};
+use leckwehr_guard::{Counter, Firewall, FirewallState};
 use leckwehr_incident::{Claim, ClaimTopic, Confidence, Fact, HostAssessment, Impact, Phase, Tier, Timestamp, What};
 
 use crate::attacker::{Act, Entry};
 use crate::benign::PracticeReport;
 use crate::cast::Cast;
 use crate::director::{DrillConfig, Played, Seconds, Truth};
+use crate::fabric::{Fabric, MemoryFirewall};
 use crate::miniature::{HOSTS_MAX, HOSTS_MIN, MiniatureError, miniature};
 use crate::score::{Books, Score, score};
 use crate::usage::{Used, trials};
@@ -273,6 +275,30 @@ fn every_single_thing_that_goes_wrong_fails_the_drill() {
     }
     let (played, facts) = good();
     assert!(!judged(&played, &facts, false).passed, "an unverified ledger was not noticed");
+}
+
+#[test]
+fn a_cut_of_the_simulated_network_that_leaks_fails_the_drill() {
+    let fabric = Arc::new(Fabric::default());
+    fabric.plug(HOST, "guard", "h0");
+    let mut firewall = MemoryFirewall {
+        fabric: Arc::clone(&fabric),
+        guard: "guard".into(),
+    };
+    firewall.cut(&["h0".into()], None).unwrap();
+    let knock = || fabric.pass(Ipv4Addr::new(203, 0, 113, 66), HOST, 60);
+    let judge = |firewall: &mut MemoryFirewall| {
+        let (mut played, facts) = good();
+        played.truth.guards.insert("guard".into(), firewall.state().unwrap());
+        judged(&played, &facts, true)
+    };
+    assert!(!knock());
+    let score = judge(&mut firewall);
+    assert!(score.passed && score.packets_stopped == 1, "{:?}", score.because);
+    fabric.leak();
+    assert!(knock());
+    let score = judge(&mut firewall);
+    assert!(!score.passed && score.packets_after_cut == 1, "{:?}", score.because);
 }
 
 #[test]
