@@ -97,7 +97,7 @@ impl Closure {
     /// Ends the stream. `nodes` as in [`Closure::new`], or more if contacts named more.
     pub fn finish(mut self) -> Reach {
         self.pass_open();
-        let nodes = self.scan.held.len();
+        let nodes = self.scan.time.len();
         self.scan.reach(nodes)
     }
 
@@ -140,12 +140,15 @@ impl Closure {
 
 /// The state of a pass, forwards or `BACK`wards.
 struct Scan<const BACK: bool> {
-    /// 1 where the node is held at the time the pass stands at.
+    /// 1 where the node is held at the time the pass stands at. Its length is a power of two, so that an index needs a
+    /// mask and no check; every node of the contacts has a place of its own.
     held: Vec<u8>,
     time: Vec<Option<i64>>,
     parent: Vec<Option<usize>>,
     /// Seeds whose time has not come, the next one last.
     waiting: Vec<(u32, i64)>,
+    /// The steps of a round.
+    round: Vec<(u32, Contact, usize)>,
 }
 
 impl<const BACK: bool> Scan<BACK> {
@@ -153,10 +156,11 @@ impl<const BACK: bool> Scan<BACK> {
         let mut waiting: Vec<(u32, i64)> = seeds.iter().filter(|(node, _)| (*node as usize) < nodes).copied().collect();
         waiting.sort_unstable_by_key(|(node, at)| (if BACK { *at } else { at.saturating_neg() }, *node));
         Self {
-            held: vec![0; nodes],
+            held: vec![0; nodes.next_power_of_two()],
             time: vec![None; nodes],
             parent: vec![None; nodes],
             waiting,
+            round: Vec::new(),
         }
     }
 
@@ -164,8 +168,8 @@ impl<const BACK: bool> Scan<BACK> {
     fn make_room(&mut self, columns: Columns<'_>) {
         let highest = |nodes: &[u32]| nodes.iter().fold(0, |max, n| (*n).max(max)) as usize;
         let nodes = highest(columns.froms).max(highest(columns.tos)) + 1;
-        if nodes > self.held.len() {
-            self.held.resize(nodes, 0);
+        if nodes > self.time.len() {
+            self.held.resize(nodes.next_power_of_two(), 0);
             self.time.resize(nodes, None);
             self.parent.resize(nodes, None);
         }
@@ -247,10 +251,10 @@ impl<const BACK: bool> Scan<BACK> {
         any != 0
     }
 
-    /// 1 if the source is held and the target is not. A node without a place is never held: `make_room` gave all a place.
+    /// 1 if the source is held and the target is not.
     #[inline]
     fn is_new(&self, source: u32, target: u32) -> u8 {
-        let held = |node: u32| self.held.get(node as usize).copied().unwrap_or(0);
+        let held = |node: u32| self.held[node as usize & (self.held.len() - 1)];
         held(source) & !held(target)
     }
 
@@ -258,7 +262,7 @@ impl<const BACK: bool> Scan<BACK> {
     /// it, and the smallest contact wins, so that the order of records decides nothing.
     fn settle(&mut self, columns: Columns<'_>, tie: std::ops::Range<usize>, base: usize) {
         loop {
-            let mut round: Vec<(u32, Contact, usize)> = Vec::new();
+            let mut round = std::mem::take(&mut self.round);
             for i in tie.clone() {
                 let (at, from, to) = (columns.times[i], columns.froms[i], columns.tos[i]);
                 let (source, target) = if BACK { (to, from) } else { (from, to) };
@@ -266,16 +270,18 @@ impl<const BACK: bool> Scan<BACK> {
                     round.push((target, Contact { at, from, to }, base + i));
                 }
             }
-            if round.is_empty() {
-                return;
-            }
+            let more = !round.is_empty();
             round.sort_unstable();
             round.dedup_by_key(|(node, ..)| *node);
-            for (node, contact, index) in round {
+            for (node, contact, index) in round.drain(..) {
                 let node = node as usize;
                 self.held[node] = 1;
                 self.time[node] = Some(contact.at);
                 self.parent[node] = Some(index);
+            }
+            self.round = round;
+            if !more {
+                return;
             }
         }
     }
