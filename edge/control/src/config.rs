@@ -15,6 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// Longest wait for the answer to one order, in milliseconds: files are put back in orders of some megabytes.
 pub(crate) const ORDER_MS_MAX: u64 = 20_000;
 
+/// Longest time for bringing the status site to one mirror and reading it back, in milliseconds.
+pub(crate) const MIRROR_MS_MAX: u64 = 60_000;
+
 /// What a control room knows when it starts.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Config {
@@ -128,5 +131,11 @@ pub trait Wires: Clone + Send + Sync + 'static {
     /// Milliseconds after which an order that was not answered is given up: whether it was done is then not known.
     fn order_ms_max(&self) -> u64 {
         ORDER_MS_MAX
+    }
+
+    /// Milliseconds after which a mirror that did not take and give back the whole status site is given up: it counts as one
+    /// without the right copy.
+    fn mirror_ms_max(&self) -> u64 {
+        MIRROR_MS_MAX
     }
 }

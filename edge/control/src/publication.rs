@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use http_body_util::{BodyExt, Full, Limited};
@@ -7,7 +8,9 @@ use hyper::body::Bytes;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use leckwehr_incident::What;
-use leckwehr_publish::{Language, SiteConfig, Tlp, build_site, verify_site};
+use leckwehr_publish::{Language, PublishError, SiteConfig, Tlp, build_site, verify_site};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::config::{Mirror, Wires};
 use crate::error::ControlError;
@@ -38,13 +41,7 @@ impl<W: Wires> Room<W> {
         let site = match build_site(&self.situation, &self.config.estate, &config, &self.site_key) {
             Ok(site) => site,
             Err(error) => {
-                return self.record(
-                    "publish",
-                    vec![What::NotBuilt {
-                        room: "publish".into(),
-                        what: error.to_string(),
-                    }],
-                );
+                return self.record("publish", vec![not_renewed(&error)]);
             }
         };
         self.site_seq += 1;
@@ -75,13 +72,20 @@ impl<W: Wires> Room<W> {
         self.record("publish", vec![published])
     }
 
-    /// Puts every file in the given order, the manifest last, and gets every file back.
+    /// Brings the site to one mirror, for a bounded time: one that hangs must not hold up the incident.
     async fn bring(&self, mirror: &Mirror, files: &[(String, Vec<u8>)]) -> io::Result<BTreeMap<String, Vec<u8>>> {
+        let patience = Duration::from_millis(self.wires.mirror_ms_max());
+        timeout(patience, self.hand_over_site(mirror, files)).await?
+    }
+
+    /// Puts every file in the given order, the manifest last, and gets every file back.
+    async fn hand_over_site(&self, mirror: &Mirror, files: &[(String, Vec<u8>)]) -> io::Result<BTreeMap<String, Vec<u8>>> {
         let stream = self.wires.connect(mirror.address).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
-        let connection = tokio::spawn(connection);
+        // Ends with this function, however that ends.
+        let mut connection = JoinSet::from_iter([connection]);
         for (name, content) in files {
             request(&mut sender, Method::PUT, name, mirror, Bytes::copy_from_slice(content)).await?;
         }
@@ -92,7 +96,7 @@ impl<W: Wires> Room<W> {
                 request(&mut sender, Method::GET, name, mirror, Bytes::new()).await?,
             );
         }
-        connection.abort();
+        connection.abort_all();
         Ok(copy)
     }
 }
@@ -134,4 +138,27 @@ pub fn save(folder: &std::path::Path, files: &[(String, Vec<u8>)]) -> io::Result
         std::fs::write(path, content)?;
     }
     Ok(())
+}
+
+/// A site that could not be built: what the public reads is older than what is known.
+fn not_renewed(error: &PublishError) -> What {
+    What::NotKnown {
+        room: "publish".into(),
+        what: format!("the status site was not renewed, its copies say what they said before: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use leckwehr_incident::{Fact, Situation, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn a_site_that_was_not_built_is_no_missing_feature() {
+        let mut situation = Situation::default();
+        let fact = not_renewed(&PublishError::TooLarge { files: 20_000 });
+        situation.apply(&Fact::new(Timestamp(0), "publish", fact)).unwrap();
+        assert!(situation.unknown[0].contains("was not renewed") && !situation.unknown[0].contains("not built yet"));
+    }
 }
