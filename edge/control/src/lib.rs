@@ -24,6 +24,7 @@ mod fit;
 mod folder;
 mod gate;
 mod limits;
+mod proof;
 mod publication;
 mod recording;
 mod replay;

@@ -12,7 +12,7 @@ use crate::room::Room;
 use crate::takedown::agent;
 
 /// Hours until a claim of this room must be looked at again.
-const REVIEW_MS: i64 = 6 * 3_600_000;
+pub(crate) const REVIEW_MS: i64 = 6 * 3_600_000;
 
 impl<W: Wires> Room<W> {
     /// Plans the return, gets it approved, and brings everything back wave by wave.
@@ -44,6 +44,7 @@ impl<W: Wires> Room<W> {
         }
         self.record_levels("restored, under observation")?;
         self.claim_restoration()?;
+        self.claim_lifted()?;
         let reason = self.how_it_ended(&warrant);
         self.enter(Phase::Recovered, &reason)?;
         self.publish().await

@@ -1,14 +1,14 @@
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddrV4;
+use std::collections::BTreeSet;
 
 use leckwehr_contain::{ContainError, CutOption, harm_of, options, takedown_plan};
 use leckwehr_guard::{Action, Order};
-use leckwehr_incident::{Phase, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome, What};
+use leckwehr_incident::{Phase, PlanRecord, PlanStep, ServiceLevel, StepOutcome, What};
 use leckwehr_trace::claims;
 
 use crate::config::{Output, Wires};
-use crate::errand::{Errand, Warranted, probe};
+use crate::errand::{Errand, Warranted};
 use crate::error::ControlError;
+use crate::proof::Proof;
 use crate::room::Room;
 
 /// Plans that one takedown may need: after each cut the analysis looks again.
@@ -21,7 +21,7 @@ pub(crate) const LOGON_PORT: u16 = 22;
 impl<W: Wires> Room<W> {
     /// Plans, gets approved, cuts and proves the cut, again until nothing is left to cut. False if there was nothing at all.
     pub(crate) async fn contain(&mut self) -> Result<bool, ControlError> {
-        let (mut refused, mut unproven) = (BTreeSet::new(), 0);
+        let (mut refused, mut proof) = (BTreeSet::new(), Proof::default());
         for wave in 1..=WAVES_MAX {
             self.settle().await?;
             let impact = self.impact();
@@ -58,16 +58,17 @@ impl<W: Wires> Room<W> {
             self.ask_people("contain", by_hand.chain(choice.undecided.values().cloned()).collect())?;
             let warrant = self.approvals(&plan).await?;
             self.execute_cut(&warrant, &choice).await?;
-            unproven += self.prove(&plan).await?;
+            proof.add(self.prove(&plan).await?);
             refused.extend(self.hand_over(&plan)?);
         }
-        let reason = match (refused.len(), unproven) {
+        let reason = match (refused.len(), proof.unproven) {
             (0, 0) => "every planned cut is verified from both sides".to_owned(),
-            (by_hand, _) => format!(
+            (by_hand, unproven) => format!(
                 "what guards can cut is cut; {by_hand} cuts are left to people, and {unproven} isolated systems are not proven to \
                  be unreachable by probes from both sides"
             ),
         };
+        self.claim_cut(&proof).await?;
         self.enter(Phase::Contained, &reason)?;
         self.publish().await?;
         self.settle().await?;
@@ -211,74 +212,6 @@ impl<W: Wires> Room<W> {
             }
         }
         self.record("estate", changes)
-    }
-
-    /// Probes from both sides of every cut, and once between two hosts that must reach each other: a probe that cannot fail
-    /// proves nothing. Returns how many isolated systems are not proven to be so.
-    async fn prove(&mut self, plan: &PlanRecord) -> Result<usize, ControlError> {
-        let estate = &self.config.estate;
-        let address = |id: &String| Some(SocketAddrV4::new(estate.systems.get(id)?.address?, LOGON_PORT));
-        let cut = self.cut_already();
-        let can_be_asked = |id: &&String| address(id).is_some() && self.config.executors.contains_key(&agent(id));
-        let free: Vec<&String> = estate
-            .systems
-            .keys()
-            .filter(|id| !cut.contains(*id))
-            .filter(can_be_asked)
-            .collect();
-        let isolated = plan
-            .steps
-            .iter()
-            .filter(|s| s.action == "isolate-host" && cut.contains(&s.target));
-        let isolated: Vec<&String> = isolated.map(|s| &s.target).collect();
-        let mut wanted: Vec<(&String, &String, bool)> = Vec::new();
-        for (index, host) in isolated.iter().enumerate() {
-            if let Some(peer) = free.get(index % free.len().max(1)) {
-                wanted.push((host, peer, false));
-                wanted.push((peer, host, false));
-            }
-        }
-        if let [a, .., b] = free.as_slice() {
-            wanted.push((a, b, true));
-        }
-        let probes = wanted
-            .iter()
-            .filter_map(|&(from, to, expected)| Some((from, to, expected, address(to)?)));
-        let probes: Vec<_> = probes.collect();
-        let errands = probes.iter().map(|(from, _, _, to)| probe(&agent(from), *to));
-        let answers = self.run_errands(errands.collect(), None).await;
-        let mut proofs: BTreeMap<&String, usize> = BTreeMap::new();
-        let (mut facts, mut holes) = (Vec::new(), Vec::new());
-        for ((from, to, expected_reachable, _), answer) in probes.into_iter().zip(answers) {
-            let seen = answer.ok().and_then(|reply| reply.results.get("reachable")?.as_bool());
-            let Some(reachable) = seen else {
-                facts.push(What::NotKnown {
-                    room: "contain".into(),
-                    what: format!("the probe from {from} to {to} got no answer"),
-                });
-                continue;
-            };
-            if expected_reachable == reachable {
-                *proofs.entry(if cut.contains(from) { from } else { to }).or_default() += 1;
-            } else if reachable {
-                holes.push(format!("{from} still reaches {to}: find the way around the guard"));
-            }
-            facts.push(What::Probed {
-                probe: ProbeResult {
-                    from: from.clone(),
-                    to: to.clone(),
-                    expected_reachable,
-                    reachable,
-                },
-            });
-        }
-        let unproven = isolated
-            .iter()
-            .filter(|host| proofs.get(**host).is_none_or(|n| *n < 2))
-            .count();
-        self.record("probe", facts)?;
-        self.ask_people("contain", holes)?;
-        Ok(unproven)
     }
 }
 

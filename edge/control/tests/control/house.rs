@@ -1,4 +1,4 @@
-//! A small provider in memory: a guard, four hosts with agents, a foreign web host, and people.
+//! A small provider in memory: two guards, five hosts with agents, a foreign web host, and people.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -74,6 +74,10 @@ address = "10.0.2.2"
 kind = "backup-vault"
 zone = "backup"
 address = "10.0.2.3"
+[system.vault-2]
+kind = "backup-vault"
+zone = "backup"
+address = "10.0.2.4"
 [service.letters]
 priority = 1
 rto_minutes = 60
@@ -111,11 +115,12 @@ fn estate() -> Estate {
 }
 
 /// Hosts of the house with their addresses; `vault-1` holds the backups.
-pub const HOSTS: [(&str, &str); 4] = [
+pub const HOSTS: [(&str, &str); 5] = [
     ("ws-1", "10.0.1.2"),
     ("fs-1", "10.0.1.3"),
     ("backup-1", "10.0.2.2"),
     ("vault-1", "10.0.2.3"),
+    ("vault-2", "10.0.2.4"),
 ];
 /// Guards of the house.
 pub const GUARDS: [&str; 2] = ["guard-a", "guard-b"];
@@ -163,10 +168,14 @@ pub struct Truth {
     pub sequences: BTreeMap<String, u64>,
     /// Bytes that left in all, of which 100 to an address that is told apart.
     pub left_bytes: u64,
+    /// Packets that a guard has seen pass the cut.
+    pub passed_packets: u64,
     /// What the web host has.
     pub site: BTreeMap<String, Vec<u8>>,
     /// Whether the web host keeps its first copy whatever it is sent.
     pub site_is_stuck: bool,
+    /// Whether the web host takes connections and then says nothing.
+    pub site_is_silent: bool,
 }
 
 pub type SharedTruth = Arc<Mutex<Truth>>;
@@ -193,6 +202,10 @@ impl Wires for Cables {
 
     async fn connect(&self, to: SocketAddrV4) -> io::Result<DuplexStream> {
         let (near, far) = tokio::io::duplex(1 << 16);
+        if to.to_string() == MIRROR && self.truth.lock().unwrap().site_is_silent {
+            self.silent.lock().unwrap().push(far);
+            return Ok(near);
+        }
         if to.to_string() == MIRROR {
             tokio::spawn(serve_mirror(far, Arc::clone(&self.truth)));
             return Ok(near);
@@ -221,6 +234,10 @@ impl Wires for Cables {
 
     fn order_ms_max(&self) -> u64 {
         500
+    }
+
+    fn mirror_ms_max(&self) -> u64 {
+        if self.truth.lock().unwrap().site_is_silent { 50 } else { 10_000 }
     }
 }
 
@@ -280,8 +297,15 @@ impl Firewall for SharedFirewall {
         Ok(FirewallState {
             cut: truth.cut.iter().map(|i| (i.clone(), Counter::default())).collect(),
             egress: [([198, 51, 100, 7].into(), counter(100))].into(),
+            passed: [(
+                "in0".to_owned(),
+                Counter {
+                    packets: truth.passed_packets,
+                    bytes: 0,
+                },
+            )]
+            .into(),
             outside: [("out0".to_owned(), counter(truth.left_bytes))].into(),
-            ..FirewallState::default()
         })
     }
 }

@@ -1,6 +1,6 @@
 use leckwehr_control::Input;
 use leckwehr_crypt::{hex, sha256};
-use leckwehr_incident::{Phase, StepOutcome, What};
+use leckwehr_incident::{ClaimTopic, Phase, StepOutcome, What};
 
 use crate::house::{HOSTS, House, Manner, Run, approve, attack, word};
 
@@ -321,6 +321,16 @@ fn a_web_host_that_keeps_an_old_copy_is_not_counted() {
 }
 
 #[test]
+fn a_web_host_that_says_nothing_holds_up_nobody() {
+    let house = House::new();
+    house.truth.lock().unwrap().site_is_silent = true;
+    let run = house.run(attack(&house), Box::new(approve));
+    run.outcome.as_ref().unwrap();
+    assert_eq!(phases(&run), to_the_end());
+    assert_eq!((run.situation.site.mirrors_ok, run.situation.site.mirrors), (0, 1));
+}
+
+#[test]
 fn a_plan_beyond_the_cap_is_put_to_people() {
     let mut house = House::new();
     house.systems_max = 1;
@@ -335,7 +345,7 @@ fn a_plan_beyond_the_cap_is_put_to_people() {
         .iter()
         .filter(|d| d.contains("the protocol allows 1 in one plan"));
     assert_eq!(asked.count(), 1, "{:?}", run.situation.open_decisions);
-    assert_eq!(HOSTS.len(), 4);
+    assert_eq!(HOSTS.len(), 5);
 }
 
 #[test]
@@ -485,4 +495,53 @@ fn what_the_attacker_left_must_be_gone() {
             assert_held_back(&house, &run, "1 of 1 files that should be gone are still there");
         }
     }
+}
+
+/// What was claimed of the cut, in the order in which it was said: the systems and the English words.
+fn claims_of_the_cut(run: &Run) -> Vec<(&[String], &str)> {
+    let claims = run.facts.iter().filter_map(|f| match &f.what {
+        What::Claimed { claim } => Some(claim),
+        _ => None,
+    });
+    let of_the_cut = claims.filter_map(|claim| match &claim.topic {
+        ClaimTopic::CutHolds { hosts } => Some((hosts.as_slice(), claim.text["en"].as_str())),
+        _ => None,
+    });
+    of_the_cut.collect()
+}
+
+#[test]
+fn that_the_cut_holds_is_claimed_of_the_proven_and_corrected_when_it_is_lifted() {
+    let house = House::new();
+    let run = house.run(attack(&house), Box::new(approve));
+    let said = claims_of_the_cut(&run);
+    assert_eq!(said.len(), 2);
+    assert_eq!(said[0].0, ["backup-1", "fs-1", "ws-1"]);
+    assert!(
+        said[0]
+            .1
+            .starts_with("The cut holds: when it was checked, 3 isolated systems"),
+        "{said:?}"
+    );
+    assert!(said[1].1.starts_with("The cut is lifted for 3 of 3 systems"), "{said:?}");
+    let view = &run.situation.claims["claim-cut-holds"];
+    assert_eq!(view.corrected.len(), 1);
+    assert!(has(&view.claim.evidence, "6 probes") && has(&view.claim.evidence, "let 0 pass"));
+    assert!(view.claim.review_by > run.situation.as_of && view.claim.text.contains_key("de"));
+    for text in view.claim.text.values().chain(view.corrected[0].text.values()) {
+        assert!(leckwehr_publish::lint_claim(text, &view.claim).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn nobody_claims_that_a_cut_holds_of_which_it_is_not_proven() {
+    let mut house = House::new();
+    house.manners.insert("agent:fs-1".into(), Manner::IsSilent);
+    let run = house.run(attack(&house), Box::new(approve));
+    assert!(claims_of_the_cut(&run)[0].0.iter().all(|host| host != "fs-1"));
+    let house = House::new();
+    house.truth.lock().unwrap().passed_packets = 7;
+    let run = house.run(attack(&house), Box::new(approve));
+    assert!(claims_of_the_cut(&run).is_empty());
+    assert!(has(&run.situation.open_decisions, "14 packets passed the cut"));
 }
