@@ -32,6 +32,7 @@
 
 mod assess;
 mod bytes;
+pub mod certificate;
 mod claim;
 mod coverage;
 mod outside;
