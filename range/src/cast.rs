@@ -8,6 +8,7 @@ use leckwehr_crypt::{Authority, Dice, Identity, OpeningKey, SigningKey, hex, ran
 use leckwehr_estate::{Estate, SystemKind};
 use leckwehr_guard::Approval;
 use leckwehr_incident::PlanRecord;
+use leckwehr_ledger::VerifierKey;
 
 use crate::attacker::AttackRole;
 use crate::benign::{PracticeWork, UserWork, initial_documents};
@@ -28,6 +29,9 @@ const MINUTE_MS: u64 = 5;
 /// People who approve plans in a drill, with keys of their own that the control room does not have.
 const APPROVERS: [&str; 2] = ["officer-in-charge", "crisis-manager"];
 
+/// Name under which the control room signs its ledger.
+const LEDGER: &str = "leckwehr/control-room";
+
 /// Files as they must be: system → path → SHA-256 values that count as right.
 pub type RightFiles = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
@@ -39,6 +43,7 @@ pub struct Cast {
     authority: Authority,
     approvers: BTreeMap<String, SigningKey>,
     site_key: SigningKey,
+    ledger_key: SigningKey,
     /// Opens what the eAU intake sealed; only core processing and the score have it.
     pub spool_key: OpeningKey,
     /// Users by workstation.
@@ -63,6 +68,7 @@ impl Cast {
             authority: Authority::generate("leckwehr drill").map_err(|e| keys(&e))?,
             approvers,
             site_key: SigningKey::generate().map_err(|e| keys(&e))?,
+            ledger_key: SigningKey::generate().map_err(|e| keys(&e))?,
             spool_key: OpeningKey::generate().map_err(|e| keys(&e))?,
             users: users(world, config.seed),
             administrator: world.administrator.clone(),
@@ -239,13 +245,19 @@ impl Cast {
         Ok(world.outsiders.iter().map(|o| o.name.clone()).zip(roles).collect())
     }
 
+    /// Returns the line that verifies the control room's ledger.
+    pub fn ledger_key(&self) -> Result<String, DrillError> {
+        let key = VerifierKey::new(LEDGER, self.ledger_key.verifying_key());
+        key.map(|key| key.to_line())
+            .map_err(|error| DrillError::Keys(error.to_string()))
+    }
+
     /// What the foreign hosts want to see: derived from the site's key, so that nobody else has it.
     fn token(&self) -> String {
         hex(&leckwehr_crypt::sha256(self.site_key.seed()))
     }
 
     fn control(&self, world: &World) -> Result<Role, DrillError> {
-        let keys = |error: &dyn std::fmt::Display| DrillError::Keys(error.to_string());
         let mut executors: BTreeMap<String, SocketAddrV4> = BTreeMap::new();
         for host in &world.hosts {
             executors.insert(
@@ -267,7 +279,7 @@ impl Cast {
         let config = Config {
             estate: world.estate.clone(),
             folder: self.folder.join("control"),
-            ledger_seed: random_bytes().map_err(|e| keys(&e))?,
+            ledger_seed: *self.ledger_key.seed(),
             site_seed: *self.site_key.seed(),
             identity: self.identity("control-room")?,
             executors,

@@ -18,9 +18,10 @@ use crate::cast::{Cast, RightFiles};
 use crate::clock::now;
 use crate::files::Files;
 use crate::miniature::MiniatureError;
-use crate::part::{Say, Tell};
+use crate::part::{Say, SiteCopy, Tell};
 use crate::service::delivered;
 use crate::stage::{Stage, StageError};
+use crate::topology::READER_NODE;
 use crate::usage::{Trial, Used, trials};
 use crate::world::{Scenario, World};
 
@@ -119,8 +120,8 @@ pub struct Truth {
     pub files: RightFiles,
     /// Files as they are.
     pub found: BTreeMap<String, BTreeMap<String, String>>,
-    /// Copies of the status site that a stranger could verify.
-    pub copies: Vec<Option<u64>>,
+    /// Copies of the status site that a stranger could verify, as he read them last.
+    pub copies: Vec<Option<SiteCopy>>,
     /// Nodes that failed.
     pub failures: Vec<String>,
 }
@@ -165,7 +166,7 @@ pub enum DrillError {
 }
 
 /// A drill that was run.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Played {
     /// The miniature.
     pub estate: Estate,
@@ -175,6 +176,10 @@ pub struct Played {
     pub seconds: Seconds,
     /// When each phase was entered first.
     pub phases: BTreeMap<String, Timestamp>,
+    /// The line that verifies the control room's ledger, from those who gave the room its key.
+    pub ledger_key: String,
+    /// SHA-256, hex, of the situation that the control room held when it closed the books.
+    pub situation: String,
 }
 
 /// Runs a drill on `stage`. Blocks until everything is taken down again.
@@ -226,6 +231,8 @@ pub async fn play(
     director.seconds.total = now().seconds_since(began);
     Ok(Played {
         estate: world.estate,
+        ledger_key: director.cast.ledger_key()?,
+        situation: director.situation.unwrap_or_default(),
         truth: director.truth,
         seconds: director.seconds,
         phases: director.phases,
@@ -238,7 +245,10 @@ struct Director {
     seconds: Seconds,
     phases: BTreeMap<String, Timestamp>,
     decide_ms: u64,
-    finished: bool,
+    /// What the control room said when it closed the books.
+    situation: Option<String>,
+    /// Times that the reader was asked and has not answered yet.
+    reads_open: usize,
     rested: BTreeSet<String>,
     deadline: Timestamp,
 }
@@ -257,7 +267,8 @@ impl Director {
             seconds: Seconds::default(),
             phases: BTreeMap::new(),
             decide_ms: config.decide_ms,
-            finished: false,
+            situation: None,
+            reads_open: 0,
             rested: BTreeSet::new(),
             deadline: now().plus_ms((DRILL_MS_MAX + PLANS_MAX * config.decide_ms) as i64),
         })
@@ -325,9 +336,12 @@ impl Director {
                             stage.tell_later("control", Tell::Control { input }, self.decide_ms);
                         }
                     }
-                    Output::Phase { phase, .. } => drop(news.send(News::Stage {
-                        text: phase_text(*phase),
-                    })),
+                    Output::Phase { phase, .. } => {
+                        let _ = news.send(News::Stage {
+                            text: phase_text(*phase),
+                        });
+                        self.read_site(stage);
+                    }
                     Output::Step { text } => drop(news.send(News::Note { text: text.clone() })),
                     Output::Secret { account, secret } => {
                         let tell = Tell::Secret {
@@ -367,7 +381,8 @@ impl Director {
             let at = || format!("using services, without an answer from: {waiting:?}");
             let (name, say) = hear(stage, self.deadline, at).await?;
             match &say {
-                Say::Used { service, .. } => drop(waiting.remove(&(name.clone(), service.clone()))),
+                // Who could not use it before somebody else could need not go on trying.
+                Say::Used { service, used } => waiting.retain(|(node, s)| s != service || used.error.is_some() && *node != name),
                 Say::Failed { error } => {
                     let used = Used {
                         error: Some(format!("{name} failed: {error}")),
@@ -416,10 +431,11 @@ impl Director {
                 other => self.note(&name, other),
             }
         }
-        stage.tell_all(&Tell::Report, |_| true);
+        stage.tell_all(&Tell::Report, |name| name != READER_NODE);
         stage.tell("control", Tell::Control { input: Input::Finish });
         let guards = stage.guards().len();
-        while !self.finished || self.truth.guards.len() < guards || self.truth.copies.is_empty() {
+        let mut read = false;
+        while self.situation.is_none() || self.truth.guards.len() < guards || self.reads_open > 0 {
             let (name, say) = hear(stage, self.deadline, || "waiting for the last reports".into()).await?;
             if let (Say::Failed { error }, "control") = (&say, name.as_str()) {
                 return Err(DrillError::Node {
@@ -428,8 +444,19 @@ impl Director {
                 });
             }
             self.note(&name, say);
+            // Only now nothing is published any more.
+            if self.situation.is_some() && !read {
+                self.read_site(stage);
+                read = true;
+            }
         }
         Ok(())
+    }
+
+    /// Lets the reader of the status site look at it.
+    fn read_site(&mut self, stage: &Stage) {
+        stage.tell(READER_NODE, Tell::Report);
+        self.reads_open += 1;
     }
 
     fn is_core(&self, name: &str, stage: &Stage) -> bool {
@@ -463,7 +490,10 @@ impl Director {
             Say::Diary { entries } => self.truth.diary = entries,
             Say::Dropped { bytes } => self.truth.dropped_bytes = bytes,
             Say::Guard { state } => drop(self.truth.guards.insert(name.to_owned(), state)),
-            Say::Read { copies } => self.truth.copies = copies,
+            Say::Read { copies } => {
+                self.reads_open = self.reads_open.saturating_sub(1);
+                self.truth.copies = copies;
+            }
             Say::Failed { error } => self.truth.failures.push(format!("{name}: {error}")),
             Say::Control {
                 output: Output::Phase { phase, at },
@@ -471,8 +501,8 @@ impl Director {
                 self.phases.entry(phase.word().to_owned()).or_insert(at);
             }
             Say::Control {
-                output: Output::Closed { .. },
-            } => self.finished = true,
+                output: Output::Closed { situation, .. },
+            } => self.situation = Some(situation),
             _ => {}
         }
     }

@@ -17,6 +17,7 @@
 mod agent;
 mod attacker;
 mod benign;
+mod books;
 mod cable;
 mod cast;
 mod clock;
@@ -43,8 +44,9 @@ mod wire;
 mod world;
 
 pub use attacker::{Act, Entry};
+pub use books::{Books, BooksError};
 pub use director::{DrillConfig, DrillError, News, Played, Seconds, Truth, clean_up};
 pub use miniature::{HOSTS_MAX, HOSTS_MIN, MiniatureError, miniature};
 pub use process::{LaunchError, director_main, keeper_main, launch_real, launch_simulated, node_main};
-pub use score::{Books, Score, compromised, score};
+pub use score::{Score, compromised, score};
 pub use world::Scenario;

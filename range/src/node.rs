@@ -21,7 +21,7 @@ use crate::benign::{PracticeWork, UserWork, get, work_as_administrator, work_as_
 use crate::clock::now;
 use crate::fabric::MemoryFirewall;
 use crate::host::{Host, HostRole};
-use crate::part::{OrderRole, Role, Say, Tell, Voice, in_words};
+use crate::part::{OrderRole, Role, Say, SiteCopy, Tell, Voice, in_words};
 use crate::portal::start_foreign;
 use crate::sensor::Sensor;
 use crate::shell::{Accounts, Answer, Login};
@@ -324,20 +324,23 @@ async fn run_reader(
     voice: &Voice,
 ) -> io::Result<()> {
     voice.say(Say::Up);
+    let mut seen = 0;
     while let Some(tell) = tells.recv().await {
         if matches!(tell, Tell::Report) {
-            let mut copies = Vec::new();
+            let mut copies: Vec<Option<SiteCopy>> = Vec::new();
             for mirror in &mirrors {
-                copies.push(read_copy(&net, *mirror, VerifyingKey::from_bytes(key)).await.ok());
+                copies.push(read_copy(&net, *mirror, VerifyingKey::from_bytes(key), seen).await.ok());
             }
+            seen = copies.iter().flatten().map(|copy| copy.seq).fold(seen, u64::max);
             voice.say(Say::Read { copies });
         }
     }
     Ok(())
 }
 
-/// Reads a copy of the site as a stranger does: manifest first, then every file it names, then all of it verified.
-async fn read_copy(net: &Net, mirror: SocketAddrV4, key: VerifyingKey) -> io::Result<u64> {
+/// Reads a copy of the site as a stranger does: manifest first, then every file it names, then all of it verified, and nothing
+/// older than what was seen before.
+pub async fn read_copy(net: &Net, mirror: SocketAddrV4, key: VerifyingKey, seen: u64) -> io::Result<SiteCopy> {
     let manifest = get(net, mirror, "/manifest.json").await?;
     let listed: serde_json::Value = serde_json::from_slice(&manifest)?;
     let mut names: Vec<String> = vec!["manifest.json.sig".into()];
@@ -353,9 +356,11 @@ async fn read_copy(net: &Net, mirror: SocketAddrV4, key: VerifyingKey) -> io::Re
         let content = get(net, mirror, &format!("/{name}")).await?;
         files.insert(name, content.to_vec());
     }
-    verify_site(&files, &key, 0, now())
-        .map(|verified| verified.seq)
-        .map_err(io::Error::other)
+    let verified = verify_site(&files, &key, seen, now()).map_err(io::Error::other)?;
+    Ok(SiteCopy {
+        seq: verified.seq,
+        manifest: verified.manifest_hash,
+    })
 }
 
 async fn run_attacker(attack: AttackRole, net: Net, mut tells: mpsc::UnboundedReceiver<Tell>, voice: &Voice) -> io::Result<()> {

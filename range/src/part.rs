@@ -106,6 +106,15 @@ pub enum Role {
     },
 }
 
+/// A copy of the status site that verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteCopy {
+    /// Sequence number.
+    pub seq: u64,
+    /// SHA-256 of the manifest, hex.
+    pub manifest: String,
+}
+
 /// What the director tells a node.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "tell", rename_all = "kebab-case")]
@@ -197,8 +206,8 @@ pub enum Say {
     },
     /// Copies of the status site that verified.
     Read {
-        /// Sequence number of each copy; `None` if it did not verify.
-        copies: Vec<Option<u64>>,
+        /// Each copy; `None` if it did not verify.
+        copies: Vec<Option<SiteCopy>>,
     },
     /// The node cannot go on.
     Failed {

@@ -1,11 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use leckwehr_incident::{
-    AlarmLevel, ClaimTopic, Fact, OutsideRole, Phase, PlanKind, ServiceLevel, Situation, SituationError, Tier, Timestamp, What,
-};
+use leckwehr_incident::{AlarmLevel, ClaimTopic, OutsideRole, Phase, PlanKind, ServiceLevel, Situation, Tier, Timestamp, What};
 use serde::Serialize;
 
 use crate::attacker::Act;
+use crate::books::Books;
 use crate::director::{Played, Seconds, Truth};
 
 /// Hosts: true ones, and how the control room did.
@@ -22,6 +21,8 @@ pub struct HostScore {
     pub wrong: usize,
     /// Of the found ones, those that were only a hypothesis.
     pub hypothesis: usize,
+    /// All hosts that were listed as a hypothesis, true or not: who lists everything misses nothing.
+    pub possible: usize,
 }
 
 /// Credentials that the attacker used with success, and how the control room did.
@@ -142,54 +143,14 @@ pub struct Score {
     pub ledger: LedgerScore,
     /// Claims.
     pub claims: ClaimScore,
-    /// Copies of the status site that a stranger could verify.
+    /// Copies of the status site that a stranger could verify and that are the last one published.
     pub site_copies_verified: usize,
+    /// Copies that verified but are not the last one published.
+    pub site_copies_stale: usize,
+    /// What the control room leaves to people.
+    pub open_decisions: Vec<String>,
     /// What the control room says it cannot know or do.
     pub unknown: Vec<String>,
-}
-
-/// What a drill's ledger says.
-pub struct Books {
-    /// Facts, in order.
-    pub facts: Vec<Fact>,
-    /// Situation.
-    pub situation: Situation,
-    /// Entries.
-    pub entries: u64,
-    /// Did store and export verify?
-    pub verified: bool,
-}
-
-impl Books {
-    /// Returns when the status site was published.
-    pub fn published(&self) -> Vec<Timestamp> {
-        self.facts
-            .iter()
-            .filter(|f| matches!(f.what, What::SitePublished { .. }))
-            .map(|f| f.at)
-            .collect()
-    }
-
-    /// Folds ledger entries; folds them twice, because a replay must give the same bytes.
-    pub fn read(entries: &[Vec<u8>], verified: bool) -> Result<Self, SituationError> {
-        let facts = entries
-            .iter()
-            .enumerate()
-            .map(|(i, bytes)| Fact::from_bytes(i as u64, bytes))
-            .collect::<Result<Vec<_>, _>>()?;
-        let situation = Situation::replay(entries.iter().map(Vec::as_slice))?;
-        let mut again = Situation::default();
-        for fact in &facts {
-            again.apply(fact)?;
-        }
-        let same = again.to_json() == situation.to_json();
-        Ok(Self {
-            facts,
-            situation,
-            entries: entries.len() as u64,
-            verified: verified && same,
-        })
-    }
 }
 
 /// Holds what the control room says against what really happened.
@@ -217,7 +178,9 @@ pub fn score(played: &Played, books: &Books, network: &'static str, seed: u64) -
             verified: books.verified,
         },
         claims: ClaimScore::default(),
-        site_copies_verified: truth.copies.iter().flatten().count(),
+        site_copies_verified: 0,
+        site_copies_stale: 0,
+        open_decisions: books.situation.open_decisions.clone(),
         unknown: books
             .situation
             .unknown
@@ -226,6 +189,10 @@ pub fn score(played: &Played, books: &Books, network: &'static str, seed: u64) -
             .cloned()
             .collect(),
     };
+    let last = books.last_site();
+    let copies = truth.copies.iter().flatten();
+    let (right, stale): (Vec<_>, Vec<_>) = copies.partition(|copy| last == Some((copy.seq, copy.manifest.as_str())));
+    (score.site_copies_verified, score.site_copies_stale) = (right.len(), stale.len());
     score.claims = claim_score(&score, &compromised, truth, books);
     score.because = reasons(&score, truth);
     score.passed = score.because.is_empty();
@@ -268,7 +235,11 @@ fn reasons(score: &Score, truth: &Truth) -> Vec<String> {
         ),
         (
             score.site_copies_verified > 0,
-            "no copy of the status site could be verified from outside".into(),
+            "no copy of the status site could be verified from outside as the last one published".into(),
+        ),
+        (
+            score.site_copies_stale == 0,
+            format!("{} copies of the status site are not the last one", score.site_copies_stale),
         ),
         (
             truth.failures.is_empty(),
@@ -323,6 +294,7 @@ fn host_score(compromised: &BTreeSet<String>, situation: &Situation) -> HostScor
             .iter()
             .filter(|h| !certain.contains(h) && hypothesis.contains(h))
             .count(),
+        possible: hypothesis.len(),
     }
 }
 

@@ -1,22 +1,34 @@
 //! Tests of the parts that decide what a drill is worth: the world, the truth and the score.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::sync::Arc;
 
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use leckwehr_crypt::{SigningKey, hex, sha256};
 use leckwehr_estate::{Estate, SystemKind};
 use leckwehr_guard::{Counter, Firewall, FirewallState};
-use leckwehr_incident::{Claim, ClaimTopic, Confidence, Fact, HostAssessment, Impact, Phase, Tier, Timestamp, What};
+use leckwehr_incident::{Claim, ClaimTopic, Confidence, Fact, HostAssessment, Impact, Phase, Situation, Tier, Timestamp, What};
+use leckwehr_publish::{Language, SiteConfig, Tlp, build_site};
 
 use crate::attacker::{Act, Entry};
 use crate::benign::PracticeReport;
+use crate::books::Books;
 use crate::cast::Cast;
 use crate::director::{DrillConfig, Played, Seconds, Truth};
 use crate::fabric::{Fabric, MemoryFirewall};
 use crate::miniature::{HOSTS_MAX, HOSTS_MIN, MiniatureError, miniature};
-use crate::score::{Books, Score, score};
+use crate::node::read_copy;
+use crate::part::SiteCopy;
+use crate::portal::{WEB_PORT, start_foreign};
+use crate::score::{Score, score};
 use crate::usage::{Used, trials};
+use crate::wire::Net;
 use crate::world::{Scenario, World};
 
 fn essen() -> Estate {
@@ -147,14 +159,17 @@ fn good() -> (Played, Vec<Fact>) {
             BTreeMap::from([("docs/a".to_owned(), BTreeSet::from(["d".to_owned()]))]),
         )]),
         found: BTreeMap::from([("fs-1".to_owned(), file("d"))]),
-        copies: vec![Some(1)],
+        copies: vec![Some(SiteCopy {
+            seq: 2,
+            manifest: "m".into(),
+        })],
         failures: Vec::new(),
     };
     let played = Played {
         estate: Estate::default(),
         truth,
         seconds: Seconds::default(),
-        phases: BTreeMap::new(),
+        ..Played::default()
     };
     let host = HostAssessment {
         system: "fs-1".into(),
@@ -167,6 +182,12 @@ fn good() -> (Played, Vec<Fact>) {
         hosts: vec![host],
         bytes_out_max: 100,
         ..Impact::default()
+    };
+    let published = |seq| What::SitePublished {
+        seq,
+        manifest: "m".into(),
+        mirrors_ok: 1,
+        mirrors: 1,
     };
     let claim = |topic| What::Claimed {
         claim: Claim {
@@ -187,6 +208,8 @@ fn good() -> (Played, Vec<Fact>) {
             hosts: vec!["fs-1".into()],
         }),
         claim(ClaimTopic::ServiceRestored { service: "eau".into() }),
+        published(1),
+        published(2),
     ];
     (
         played,
@@ -196,7 +219,9 @@ fn good() -> (Played, Vec<Fact>) {
 
 fn judged(played: &Played, facts: &[Fact], verified: bool) -> Score {
     let entries: Vec<Vec<u8>> = facts.iter().map(Fact::to_bytes).collect();
-    score(played, &Books::read(&entries, verified).unwrap(), "real", 1)
+    let situation = Situation::replay(entries.iter().map(Vec::as_slice)).unwrap();
+    let held = hex(&sha256(situation.to_json().as_bytes()));
+    score(played, &Books::read(&entries, verified, &held).unwrap(), "real", 1)
 }
 
 #[test]
@@ -213,7 +238,7 @@ fn a_good_drill_passes() {
 #[test]
 fn every_single_thing_that_goes_wrong_fails_the_drill() {
     type Spoil = fn(&mut Played, &mut Vec<Fact>);
-    let spoilt: [(&str, Spoil); 15] = [
+    let spoilt: [(&str, Spoil); 17] = [
         ("a host missed", |p, _| {
             let second = Ipv4Addr::new(10, 0, 0, 2);
             p.truth.systems.insert(second, "fs-2".into());
@@ -265,6 +290,14 @@ fn every_single_thing_that_goes_wrong_fails_the_drill() {
             p.truth.services.get_mut("eau").unwrap().message_id = Some("m3".into());
         }),
         ("no copy of the site", |p, _| p.truth.copies = vec![None]),
+        ("an old copy of the site beside the last one", |p, _| {
+            let mut old = p.truth.copies[0].clone();
+            old.as_mut().unwrap().seq = 1;
+            p.truth.copies.push(old);
+        }),
+        ("a site that was never published", |p, _| {
+            p.truth.copies[0].as_mut().unwrap().manifest = "x".into();
+        }),
         ("a node failed", |p, _| p.truth.failures.push("fs-1: gone".into())),
     ];
     for (what, spoil) in spoilt {
@@ -299,6 +332,71 @@ fn a_cut_of_the_simulated_network_that_leaks_fails_the_drill() {
     assert!(knock());
     let score = judge(&mut firewall);
     assert!(!score.passed && score.packets_after_cut == 1, "{:?}", score.because);
+}
+
+#[test]
+fn who_lists_everything_as_a_hypothesis_shows() {
+    let (played, mut facts) = good();
+    if let What::Assessed { impact } = &mut facts[0].what {
+        let possible = ["fs-1", "fs-2", "fs-3"].map(|system| HostAssessment {
+            system: system.into(),
+            tier: Tier::Possible,
+            ..impact.hosts[0].clone()
+        });
+        impact.hosts = possible.to_vec();
+    }
+    let hosts = judged(&played, &facts, true).hosts;
+    assert_eq!((hosts.found, hosts.wrong, hosts.hypothesis, hosts.possible), (1, 0, 1, 3));
+}
+
+#[tokio::test]
+async fn a_reader_takes_no_site_that_is_older_than_what_he_saw() {
+    let [mirror, reader] = [11, 20].map(|n| Ipv4Addr::new(198, 51, 100, n));
+    let net = Net::Memory {
+        fabric: Arc::default(),
+        address: reader,
+        management: Ipv4Addr::UNSPECIFIED,
+    };
+    start_foreign(&net, mirror, "token").unwrap();
+    let key = SigningKey::generate().unwrap();
+    let issued = crate::clock::now();
+    let config = SiteConfig {
+        base_url: "https://status.example/".into(),
+        title: "essen".into(),
+        languages: vec![Language::En],
+        tlp: Tlp::Clear,
+        issued,
+        valid_until: issued.plus_ms(60_000),
+        seq: 2,
+        prev_manifest_hash: Some("0".repeat(64)),
+        ledger_size: 0,
+        checkpoint: String::new(),
+    };
+    let site = build_site(&Situation::default(), &essen(), &config, &key).unwrap();
+    let on = SocketAddrV4::new(mirror, WEB_PORT);
+    for (name, content) in site.in_order() {
+        put(&net, on, &format!("/{name}"), "token", content).await.unwrap();
+    }
+    let read = async |seen| read_copy(&net, on, key.verifying_key(), seen).await;
+    let copy = read(2).await.unwrap();
+    assert_eq!((copy.seq, copy.manifest), (2, site.manifest_hash));
+    read(3).await.unwrap_err();
+}
+
+/// Puts a file onto a foreign host.
+async fn put(net: &Net, on: SocketAddrV4, path: &str, token: &str, content: &[u8]) -> io::Result<()> {
+    let stream = net.connect(on).await?;
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(io::Error::other)?;
+    tokio::spawn(connection);
+    let body = Full::new(Bytes::copy_from_slice(content));
+    let request = Request::put(path)
+        .header("host", "mirror")
+        .header("authorization", token)
+        .body(body);
+    let response = sender.send_request(request.map_err(io::Error::other)?).await;
+    assert!(response.map_err(io::Error::other)?.status().is_success());
+    Ok(())
 }
 
 #[test]
@@ -356,7 +454,7 @@ fn books_that_skip_a_phase_are_refused() {
             reason: String::new(),
         },
     );
-    assert!(Books::read(&[skip.to_bytes()], true).is_err());
+    assert!(Books::read(&[skip.to_bytes()], true, "").is_err());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::world::{CONTROL, World, management, outsider};
 /// Name of the control room's node.
 pub const CONTROL_NODE: &str = "control";
 /// Name of the node that reads the status site.
-const READER_NODE: &str = "reader";
+pub const READER_NODE: &str = "reader";
 /// Interface of every node towards the control room.
 const MANAGEMENT_INTERFACE: &str = "mgmt";
 /// Foreign web hosts: not behind the edge, but on lines of their own from the control room and from the reader.

@@ -5,7 +5,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use leckwehr_incident::Timestamp;
-use leckwehr_ledger::{Reader, Trust, verify};
 use leckwehr_publish::Language;
 use leckwehr_publish::report::{NetworkMode, ReportInput, ScoreRow, TruthEvent, Verdict, render};
 use leckwehr_range::{
@@ -111,10 +110,11 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
     let played = launch(&config, |news| progress.show(&news), wait_for_enter).map_err(|error| launch_problem(&error))?;
     progress.finish();
     let control = place.folder().join("control");
-    let (books, root) = read_books(&control)?;
+    let books = Books::open(&control, &played)
+        .map_err(|error| Problem::new("LW-RANGE-004", "the drill's ledger cannot be read", &error))?;
     let network = if args.simulated { "simulated" } else { "real" };
     let score = score(&played, &books, network, config.seed);
-    write_report(&report, &config, &played, (&books, &root), &score, args.simulated)?;
+    write_report(&report, &config, &played, &books, &score, args.simulated)?;
     if args.keep.is_some() {
         keep_truth(place.folder(), &played, &books)?;
     }
@@ -150,27 +150,11 @@ fn wait_for_enter() -> io::Result<()> {
     io::stdin().lock().read_line(&mut String::new()).map(drop)
 }
 
-/// Reads and verifies the ledger, store and export both.
-fn read_books(control: &Path) -> Result<(Books, String), Problem> {
-    let bad = |error: &dyn std::error::Error| Problem::new("LW-RANGE-004", "the drill's ledger cannot be read", error);
-    let mut verified = true;
-    for folder in [control.join("ledger"), control.join("ledger-export")] {
-        let report = verify(&folder, &Trust::default()).map_err(|e| bad(&e))?;
-        verified &= report.is_ok();
-    }
-    let reader = Reader::open(&control.join("ledger")).map_err(|e| bad(&e))?;
-    let entries = reader.entries(0..reader.size()).map_err(|e| bad(&e))?;
-    let root = reader.checkpoint().lines().nth(2).unwrap_or_default().to_owned();
-    Books::read(&entries, verified)
-        .map(|books| (books, root))
-        .map_err(|e| bad(&e))
-}
-
 fn write_report(
     path: &Path,
     config: &DrillConfig,
     played: &Played,
-    (books, root): (&Books, &str),
+    books: &Books,
     score: &Score,
     simulated: bool,
 ) -> Result<(), Problem> {
@@ -193,7 +177,7 @@ fn write_report(
         annexes: Vec::new(),
         published: books.published(),
         ledger_size: books.entries,
-        checkpoint: root.to_owned(),
+        checkpoint: books.root.clone(),
         generated_at: books.situation.as_of,
         language: Language::En,
     };
@@ -270,8 +254,8 @@ fn rows(score: &Score) -> Vec<ScoreRow> {
         row(
             "compromised hosts",
             format!(
-                "{} true, {} found ({} as hypothesis), {} missed, {} wrong",
-                s.hosts.truth, s.hosts.found, s.hosts.hypothesis, s.hosts.missed, s.hosts.wrong
+                "{} true, {} found ({} as hypothesis, of {}), {} missed, {} wrong",
+                s.hosts.truth, s.hosts.found, s.hosts.hypothesis, s.hosts.possible, s.hosts.missed, s.hosts.wrong
             ),
             "none missed",
             Some(s.hosts.missed == 0),
@@ -332,9 +316,12 @@ fn rows(score: &Score) -> Vec<ScoreRow> {
         ),
         row(
             "status site",
-            format!("{} copies verified from outside", s.site_copies_verified),
-            "at least one",
-            Some(s.site_copies_verified > 0),
+            format!(
+                "{} copies verified from outside, {} stale",
+                s.site_copies_verified, s.site_copies_stale
+            ),
+            "at least one, none stale",
+            Some(s.site_copies_verified > 0 && s.site_copies_stale == 0),
         ),
     ]
 }
@@ -375,6 +362,9 @@ fn print(score: &Score, report: &Path, json: bool) -> Result<(), Problem> {
         "\nseconds: build {:.1}, detect {:.1}, contain {:.1}, analyse {:.1}, restore {:.1}, teardown {:.1}, total {:.1}",
         s.build, s.detect, s.contain, s.analyse, s.restore, s.teardown, s.total
     );
+    for line in &score.open_decisions {
+        println!("left to people: {line}");
+    }
     for line in &score.unknown {
         println!("unknown: {line}");
     }

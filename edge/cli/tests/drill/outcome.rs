@@ -44,11 +44,12 @@ fn a_real_drill_passes_and_its_figures_are_of_something() {
         );
         let unchecked = score["claims"]["unchecked_claims"].as_array().map(Vec::len);
         assert_eq!(Some(number(&score["claims"]["unchecked"])), unchecked.map(|n| n as u64));
+        assert!(score["open_decisions"].is_array(), "{score}");
         for key in ["build", "detect", "contain", "analyse", "restore", "teardown", "total"] {
             assert!(score["seconds"][key].is_number(), "seconds.{key} is missing");
         }
         for (group, keys) in [
-            ("hosts", &["true", "found", "missed", "wrong"][..]),
+            ("hosts", &["true", "found", "missed", "wrong", "possible"][..]),
             ("bytes_out", &["true", "bound"]),
             ("messages", &["sent", "accepted", "lost", "duplicated"]),
             ("files", &["damaged", "restored", "lost"]),
