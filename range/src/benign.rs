@@ -62,12 +62,41 @@ pub struct PracticeReport {
     pub accepted: Vec<String>,
 }
 
-/// Works on documents until told to stop. Every write is said aloud, and whether the file service confirmed it.
-pub async fn work_as_user(work: UserWork, net: Net, voice: Voice, stop: watch::Receiver<bool>) {
+/// Says when a round of work is over that somebody waits for: one that began after it was asked for.
+pub struct Rounds {
+    asked: watch::Receiver<u64>,
+    said: u64,
+    voice: Voice,
+}
+
+impl Rounds {
+    /// Makes one for a worker; `asked` counts how often a round was asked for.
+    pub fn new(asked: watch::Receiver<u64>, voice: Voice) -> Self {
+        Self { asked, said: 0, voice }
+    }
+
+    /// A round begins; returns its mark.
+    pub fn begin(&self) -> u64 {
+        *self.asked.borrow()
+    }
+
+    /// The round with this mark went well.
+    pub fn end(&mut self, mark: u64) {
+        if mark > self.said {
+            self.said = mark;
+            self.voice.say(Say::Round);
+        }
+    }
+}
+
+/// Works on documents until told to stop. Every write is said aloud, and whether the file service confirmed it. A round is a
+/// document written.
+pub async fn work_as_user(work: UserWork, net: Net, voice: Voice, stop: watch::Receiver<bool>, mut rounds: Rounds) {
     let mut dice = Dice::new(work.seed, &work.user);
     let mut revision = 0_u32;
     while !*stop.borrow() {
         tokio::time::sleep(Duration::from_millis(USER_PAUSE_MS)).await;
+        let mark = rounds.begin();
         if dice.below(4) == 0 {
             let _ = get_page(&net, work.portal).await;
         }
@@ -88,6 +117,9 @@ pub async fn work_as_user(work: UserWork, net: Net, voice: Voice, stop: watch::R
                 digest: hex(&sha256(&content)),
                 confirmed: done.is_ok(),
             });
+            if done.is_ok() {
+                rounds.end(mark);
+            }
         }
     }
     voice.say(Say::Rested);
@@ -106,10 +138,11 @@ pub async fn ask_files(net: &Net, work: &UserWork, path: &str, content: Option<&
     answer.into_result().map(|_| found)
 }
 
-/// Logs on to every host that is administered, again and again; says when the first round is over.
-pub async fn work_as_administrator(daily: Vec<Login>, net: Net, voice: Voice, secrets: watch::Receiver<Accounts>) {
+/// Logs on to every host that is administered, again and again: that is a round.
+pub async fn work_as_administrator(daily: Vec<Login>, net: Net, secrets: watch::Receiver<Accounts>, mut rounds: Rounds) {
     let mut first_round = true;
     loop {
+        let mark = rounds.begin();
         for login in &daily {
             let mut login = login.clone();
             if let Some(secret) = secrets.borrow().get(&login.user) {
@@ -122,19 +155,19 @@ pub async fn work_as_administrator(daily: Vec<Login>, net: Net, voice: Voice, se
                 tokio::time::sleep(Duration::from_millis(ADMIN_PAUSE_MS)).await;
             }
         }
-        if std::mem::take(&mut first_round) {
-            voice.say(Say::Learned);
-        }
+        first_round = false;
+        rounds.end(mark);
         tokio::time::sleep(Duration::from_millis(ADMIN_PAUSE_MS)).await;
     }
 }
 
-/// Sends eAU until told to stop; each is sent again until its receipt comes.
-pub async fn work_as_practice(work: PracticeWork, net: Net, stop: watch::Receiver<bool>) -> PracticeReport {
+/// Sends eAU until told to stop; each is sent again until its receipt comes, which ends a round.
+pub async fn work_as_practice(work: PracticeWork, net: Net, stop: watch::Receiver<bool>, mut rounds: Rounds) -> PracticeReport {
     let mut report = PracticeReport::default();
     let mut number = 0_u64;
     let mut stream: Option<Stream> = None;
     while !*stop.borrow() {
+        let mark = rounds.begin();
         number += 1;
         let message_id = format!("{}-{number}@praxis.example", work.name);
         report.sent.push(message_id.clone());
@@ -146,6 +179,7 @@ pub async fn work_as_practice(work: PracticeWork, net: Net, stop: watch::Receive
             if let Some(open) = &mut stream {
                 if submit(open, &message_id, &work.name, &document).await.is_ok() {
                     report.accepted.push(message_id);
+                    rounds.end(mark);
                     break;
                 }
                 stream = None;
@@ -170,14 +204,20 @@ pub async fn submit(stream: &mut Stream, message_id: &str, sender: &str, documen
     answer.into_result().map(drop)
 }
 
-/// Writes to and reads from patient records.
-pub async fn work_as_insurer(epa: SocketAddrV4, net: Net) {
+/// Writes to and reads from patient records: one after the other is a round.
+pub async fn work_as_insurer(epa: SocketAddrV4, net: Net, mut rounds: Rounds) {
     let mut number = 0_u64;
     loop {
         tokio::time::sleep(Duration::from_millis(USER_PAUSE_MS)).await;
         number += 1;
         let kvnr = format!("X{:09}", number % 20);
-        let _ = keep_record(&net, epa, &kvnr, format!("finding {number}").as_bytes()).await;
+        let mark = rounds.begin();
+        if keep_record(&net, epa, &kvnr, format!("finding {number}").as_bytes())
+            .await
+            .is_ok()
+        {
+            rounds.end(mark);
+        }
     }
 }
 

@@ -13,18 +13,21 @@ use hyper_util::rt::TokioIo;
 use leckwehr_crypt::{SigningKey, hex, sha256};
 use leckwehr_estate::{Estate, SystemKind};
 use leckwehr_guard::{Counter, Firewall, FirewallState};
-use leckwehr_incident::{Claim, ClaimTopic, Confidence, Fact, HostAssessment, Impact, Phase, Situation, Tier, Timestamp, What};
+use leckwehr_incident::{
+    Alarm, AlarmLevel, Claim, ClaimTopic, Confidence, Fact, HostAssessment, Impact, Phase, Situation, Tier, Timestamp, What,
+};
 use leckwehr_publish::{Language, SiteConfig, Tlp, build_site};
+use tokio::sync::{mpsc, watch};
 
 use crate::attacker::{Act, Entry};
-use crate::benign::PracticeReport;
+use crate::benign::{PracticeReport, Rounds};
 use crate::books::Books;
 use crate::cast::Cast;
 use crate::director::{DrillConfig, Played, Seconds, Truth};
 use crate::fabric::{Fabric, MemoryFirewall};
 use crate::miniature::{HOSTS_MAX, HOSTS_MIN, MiniatureError, miniature};
 use crate::node::read_copy;
-use crate::part::SiteCopy;
+use crate::part::{Say, SiteCopy, Voice};
 use crate::portal::{WEB_PORT, start_foreign};
 use crate::score::{Score, score};
 use crate::usage::{Used, trials};
@@ -238,7 +241,7 @@ fn a_good_drill_passes() {
 #[test]
 fn every_single_thing_that_goes_wrong_fails_the_drill() {
     type Spoil = fn(&mut Played, &mut Vec<Fact>);
-    let spoilt: [(&str, Spoil); 17] = [
+    let spoilt: [(&str, Spoil); 18] = [
         ("a host missed", |p, _| {
             let second = Ipv4Addr::new(10, 0, 0, 2);
             p.truth.systems.insert(second, "fs-2".into());
@@ -282,6 +285,9 @@ fn every_single_thing_that_goes_wrong_fails_the_drill() {
                     hosts: vec!["fs-1".into()],
                 };
             }
+        }),
+        ("an alarm before the attack that starts a takedown", |_, f| {
+            f.push(alarmed(AlarmLevel::Critical, 4, 20))
         }),
         ("a service said to work that did not", |p, _| {
             p.truth.services.get_mut("eau").unwrap().error = Some("refused".into());
@@ -332,6 +338,48 @@ fn a_cut_of_the_simulated_network_that_leaks_fails_the_drill() {
     assert!(knock());
     let score = judge(&mut firewall);
     assert!(!score.passed && score.packets_after_cut == 1, "{:?}", score.because);
+}
+
+/// An alarm for something at one time, written down at another; the attack begins at 5.
+fn alarmed(level: AlarmLevel, at: i64, written: i64) -> Fact {
+    let alarm = Alarm {
+        id: "alarm-1".into(),
+        at: Timestamp(at),
+        entity: "host:fs-1".into(),
+        level,
+        risk: 1.0,
+        reasons: Vec::new(),
+    };
+    Fact::new(Timestamp(written), "test", What::Alarmed { alarm })
+}
+
+#[test]
+fn false_alarms_are_those_of_the_time_before_the_attack() {
+    let (played, facts) = good();
+    let count = |fact: Fact| {
+        let all: Vec<Fact> = facts.iter().cloned().chain([fact]).collect();
+        let score = judged(&played, &all, true);
+        (score.false_alarms.raised, score.false_alarms.takedown, score.passed)
+    };
+    assert_eq!(count(alarmed(AlarmLevel::Notice, 4, 4)), (0, 0, true));
+    assert_eq!(count(alarmed(AlarmLevel::Warning, 4, 20)), (1, 0, true));
+    assert_eq!(count(alarmed(AlarmLevel::Critical, 4, 4)), (1, 1, false));
+    assert_eq!(count(alarmed(AlarmLevel::Critical, 6, 20)), (0, 0, true));
+}
+
+#[tokio::test]
+async fn a_round_counts_only_if_it_began_after_it_was_asked_for() {
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    let (asked, asking) = watch::channel(0_u64);
+    let mut rounds = Rounds::new(asking, Voice::new("user", sender));
+    let early = rounds.begin();
+    asked.send_modify(|n| *n += 1);
+    rounds.end(early);
+    assert!(heard.try_recv().is_err());
+    let late = rounds.begin();
+    rounds.end(late);
+    rounds.end(late);
+    assert!(matches!(heard.try_recv(), Ok((_, Say::Round))) && heard.try_recv().is_err());
 }
 
 #[test]
