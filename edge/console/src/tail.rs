@@ -15,6 +15,7 @@ pub(crate) fn words(what: &What) -> String {
         } => format!("source {source}: {records} records, {missing} missing, {damaged} damaged"),
         What::PhaseEntered { phase, reason } => format!("phase {phase}: {reason}"),
         What::PlanProposed { plan } => format!("plan {} proposed: {}", short(&plan.hash), plan.summary),
+        What::PlanContinued { hash, steps } => format!("plan {}: {} further steps", short(hash), steps.len()),
         What::PlanApproved { hash, approver, .. } => format!("plan {} approved by {approver}", short(hash)),
         What::StepIntended { plan, step } => format!("plan {} step {step} begins", short(plan)),
         What::StepEnded { plan, step, outcome } => {

@@ -1,5 +1,5 @@
 use leckwehr_incident::SituationError;
-use leckwehr_ledger::LedgerError;
+use leckwehr_ledger::{ENTRY_BYTES_MAX, LedgerError};
 
 /// What stops a control room. Everything else is recorded and the work goes on.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,12 @@ pub enum ControlError {
         /// The cause.
         #[source]
         source: std::io::Error,
+    },
+    /// A plan cannot be written into the ledger as people would approve it, so nobody may.
+    #[error("plan {hash} does not fit the ledger: one of its steps is longer than an entry of {ENTRY_BYTES_MAX} bytes")]
+    PlanNotRecorded {
+        /// SHA-256 of the plan, hex.
+        hash: String,
     },
     /// Telemetry cannot be read.
     #[error("telemetry cannot be read")]

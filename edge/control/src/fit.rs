@@ -1,4 +1,4 @@
-use leckwehr_incident::{Fact, Impact, Tier, What};
+use leckwehr_incident::{Fact, Impact, PlanRecord, PlanStep, Tier, What};
 use leckwehr_ledger::ENTRY_BYTES_MAX;
 
 /// Bytes of a ledger entry that are kept for the fact around an impact analysis.
@@ -60,6 +60,7 @@ pub fn fit_fact(fact: Fact) -> Fact {
     }
     let name = match &fitted.what {
         What::PlanProposed { plan } => format!("plan {} with {} steps", plan.hash, plan.steps.len()),
+        What::PlanContinued { hash, .. } => format!("a step of plan {hash}"),
         What::Claimed { claim } => format!("claim {}", claim.id),
         _ => "a fact".to_owned(),
     };
@@ -72,6 +73,33 @@ pub fn fit_fact(fact: Fact) -> Fact {
             what,
         },
     )
+}
+
+/// Writes a plan as facts of which each fits a ledger entry: the plan with its first steps, then the rest of them. The hash that
+/// people approve covers the whole.
+pub fn plan_facts(plan: &PlanRecord) -> Vec<What> {
+    let size = |value: &PlanStep| serde_json::to_vec(value).map_or(ENTRY_BYTES_MAX, |bytes| bytes.len() + 1);
+    let mut first = plan.clone();
+    let steps = std::mem::take(&mut first.steps);
+    let mut room = ENTRY_BYTES_MAX.saturating_sub(ENVELOPE_BYTES + first.canonical_bytes().len());
+    let mut parts = vec![Vec::new()];
+    for step in steps {
+        let bytes = size(&step);
+        if bytes > room {
+            parts.push(Vec::new());
+            room = ENTRY_BYTES_MAX - ENVELOPE_BYTES;
+        }
+        room = room.saturating_sub(bytes);
+        parts.last_mut().into_iter().for_each(|part| part.push(step.clone()));
+    }
+    let mut parts = parts.into_iter();
+    first.steps = parts.next().unwrap_or_default();
+    let hash = plan.hash.clone();
+    let rest = parts.map(|steps| What::PlanContinued {
+        hash: hash.clone(),
+        steps,
+    });
+    std::iter::once(What::PlanProposed { plan: first }).chain(rest).collect()
 }
 
 fn fits(impact: &Impact) -> bool {

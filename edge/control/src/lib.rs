@@ -36,7 +36,7 @@ mod takedown;
 pub use config::{Config, Input, Mirror, Output, Wires};
 pub use error::ControlError;
 pub use examine::{Examination, examine};
-pub use fit::{fit_fact, fit_impact};
+pub use fit::{fit_fact, fit_impact, plan_facts};
 pub use recording::{DamagedPlace, FileRead, REPLAY_EVENTS_MAX, REPLAY_FILES_MAX};
 pub use replay::{ReplayError, ReplayNews, ReplayOutcome, ReplaySettings, replay};
 pub use room::run;

@@ -15,6 +15,7 @@ use leckwehr_trace::{TraceConfig, assess, claims};
 use crate::annex::annexes;
 use crate::books::Books;
 use crate::error::ControlError;
+use crate::fit::plan_facts;
 use crate::folder::{Written, cannot_write};
 use crate::recording::{REPLAY_EVENTS_MAX, REPLAY_FILES_MAX, Recording};
 use crate::summary::{InputLines, LedgerLine, Summary};
@@ -228,7 +229,7 @@ fn plan(settings: &ReplaySettings, analysis: &Analysis, books: &mut Books) -> Re
     let choices = options(impact, estate, &settings.policy);
     let takedown = plan_takedown(settings, impact, &choices);
     if let Ok(plan) = &takedown {
-        books.record("contain", vec![What::PlanProposed { plan: plan.clone() }])?;
+        books.record("contain", plan_facts(plan))?;
     }
     let aware = settings.aware.or_else(|| awareness(&analysis.alarms));
     let dry = as_if_executed(&books.situation, impact, takedown.as_ref().ok(), aware)?;
@@ -238,8 +239,7 @@ fn plan(settings: &ReplaySettings, analysis: &Analysis, books: &mut Books) -> Re
     };
     let restore = plan_restore(&dry, estate, &config);
     if !restore.steps.is_empty() {
-        let plan = restore.to_record();
-        books.record("restore", vec![What::PlanProposed { plan }])?;
+        books.record("restore", plan_facts(&restore.to_record()))?;
     }
     books.record("control-room", open_decisions(&settings.policy, &choices, &restore))?;
     Ok(Plans {

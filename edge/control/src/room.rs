@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::config::{Config, Input, Output, Wires};
 use crate::errand::{Warranted, question};
 use crate::error::ControlError;
-use crate::fit::fit_fact;
+use crate::fit::{fit_fact, plan_facts};
 use crate::limits::not_built;
 
 /// Telemetry lines taken in before the detectors look at them.
@@ -206,7 +206,10 @@ impl<W: Wires> Room<W> {
 
     /// Waits until enough different people approved the plan; telemetry is taken in meanwhile.
     pub(crate) async fn approvals(&mut self, plan: &leckwehr_incident::PlanRecord) -> Result<Warranted, ControlError> {
-        self.record("control-room", vec![What::PlanProposed { plan: plan.clone() }])?;
+        self.record("control-room", plan_facts(plan))?;
+        if self.situation.plans.get(&plan.hash).is_none_or(|view| view.plan != *plan) {
+            return Err(ControlError::PlanNotRecorded { hash: plan.hash.clone() });
+        }
         self.say(Output::Approve { plan: plan.clone() });
         // People need longer to decide than it takes to tell the public that something is wrong.
         if self.situation.phase == Phase::Declared {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Alarm, Claim, Finding, Impact, Phase, PlanRecord, ProbeResult, ServiceLevel, StepOutcome, Timestamp};
+use crate::{Alarm, Claim, Finding, Impact, Phase, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome, Timestamp};
 
 /// Version of the vocabulary that this build writes, and the newest it reads.
 pub const FACT_VERSION: u16 = 1;
@@ -68,6 +68,13 @@ pub enum What {
     PlanProposed {
         /// The plan.
         plan: PlanRecord,
+    },
+    /// Further steps of a proposed plan that one entry does not hold. The hash covers the whole plan: it fits once all are there.
+    PlanContinued {
+        /// SHA-256 of the plan, hex.
+        hash: String,
+        /// The steps that follow those before.
+        steps: Vec<PlanStep>,
     },
     /// A person approved a plan by its hash.
     PlanApproved {

@@ -216,6 +216,7 @@ impl Situation {
                 };
                 self.plans.insert(plan.hash.clone(), view);
             }
+            What::PlanContinued { hash, steps } => self.plan_mut(hash)?.plan.steps.extend(steps.iter().cloned()),
             What::PlanApproved { hash, approver, .. } => {
                 let plan = self.plan_mut(hash)?;
                 if !plan.approvals.contains(approver) {

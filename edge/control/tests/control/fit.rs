@@ -1,9 +1,9 @@
 //! What is made to fit a ledger entry.
 
-use leckwehr_control::{fit_fact, fit_impact};
+use leckwehr_control::{fit_fact, fit_impact, plan_facts};
 use leckwehr_incident::{
-    Coverage, Fact, Finding, Hop, HostAssessment, Impact, OutsideEndpoint, OutsideRole, PlanKind, PlanRecord, PlanStep, Tier,
-    Timestamp, What,
+    Coverage, Fact, Finding, Hop, HostAssessment, Impact, OutsideEndpoint, OutsideRole, PlanKind, PlanRecord, PlanStep,
+    Situation, Tier, Timestamp, What,
 };
 use leckwehr_ledger::ENTRY_BYTES_MAX;
 
@@ -86,7 +86,7 @@ fn every_size_fits_and_keeps_what_matters_most() {
 }
 
 #[test]
-fn a_long_finding_is_shortened_and_a_long_plan_is_replaced_by_saying_so() {
+fn a_long_finding_is_shortened() {
     let finding = Finding {
         at: Timestamp(1),
         rule: "r".to_owned(),
@@ -102,28 +102,57 @@ fn a_long_finding_is_shortened_and_a_long_plan_is_replaced_by_saying_so() {
     };
     let fact = fit_fact(Fact::new(Timestamp(1), "detect", What::Found { finding }));
     assert!(matches!(fact.what, What::Found { .. }) && fact.to_bytes().len() <= ENTRY_BYTES_MAX);
+}
 
+/// A takedown plan with this many steps.
+fn plan(steps: u32, reason_chars: usize) -> PlanRecord {
     let step = |number| PlanStep {
         number,
         executor: "guard".to_owned(),
         action: "isolate-host".to_owned(),
         target: format!("host-{number}"),
-        reason: "the attacker acted here".to_owned(),
+        reason: "r".repeat(reason_chars),
         planned_ms: 50,
     };
-    let plan = PlanRecord {
+    PlanRecord {
         kind: PlanKind::Takedown,
         generation: 1,
         hash: String::new(),
         summary: "s".to_owned(),
         harm_eur_per_hour: 0,
-        steps: (1..2_000).map(step).collect(),
-    };
-    let plan = plan.sealed();
-    let hash = plan.hash.clone();
-    let fact = fit_fact(Fact::new(Timestamp(1), "contain", What::PlanProposed { plan }));
-    let What::NotBuilt { what, .. } = fact.what else {
-        panic!("a plan is whole or not there: {fact:?}");
-    };
-    assert!(what.contains(&hash) && what.contains("1999 steps"), "{what}");
+        steps: (1..=steps).map(step).collect(),
+    }
+    .sealed()
+}
+
+#[test]
+fn a_plan_of_any_length_is_in_the_ledger_as_it_was_hashed() {
+    for (steps, chars) in [(0, 0), (1, 10), (260, 100), (400, 120), (6_000, 150), (40, 30_000)] {
+        let plan = plan(steps, chars);
+        let facts = plan_facts(&plan);
+        let mut situation = Situation::default();
+        for what in &facts {
+            let fact = Fact::new(Timestamp(i64::MAX), "control-room", what.clone());
+            assert!(fact.to_bytes().len() <= ENTRY_BYTES_MAX, "{steps} steps");
+            assert_eq!(fit_fact(fact.clone()), fact);
+            situation.apply(&fact).unwrap();
+        }
+        let held = &situation.plans[&plan.hash].plan;
+        assert!(*held == plan && held.is_sealed(), "{steps} steps in {} facts", facts.len());
+        assert_eq!(
+            facts.len() > 1,
+            plan.canonical_bytes().len() > ENTRY_BYTES_MAX,
+            "{steps} steps"
+        );
+    }
+}
+
+#[test]
+fn a_step_that_no_entry_holds_is_said_not_to_be_there() {
+    let facts = plan_facts(&plan(2, 100_000));
+    let unfit = facts
+        .into_iter()
+        .map(|what| fit_fact(Fact::new(Timestamp(1), "control-room", what)));
+    let said = unfit.filter(|fact| matches!(&fact.what, What::NotBuilt { what, .. } if what.contains("not in the ledger")));
+    assert_eq!(said.count(), 2);
 }

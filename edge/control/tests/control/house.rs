@@ -237,7 +237,11 @@ impl Wires for Cables {
     }
 
     fn mirror_ms_max(&self) -> u64 {
-        if self.truth.lock().unwrap().site_is_silent { 50 } else { 10_000 }
+        if self.truth.lock().unwrap().site_is_silent {
+            50
+        } else {
+            10_000
+        }
     }
 }
 

@@ -17,6 +17,9 @@ pub fn switch_changes(facts: &[(u64, Fact)]) -> Vec<SwitchChange> {
             What::PlanProposed { plan } => {
                 targets.extend(plan.steps.iter().map(|s| ((plan.hash.as_str(), s.number), s.target.as_str())));
             }
+            What::PlanContinued { hash, steps } => {
+                targets.extend(steps.iter().map(|s| ((hash.as_str(), s.number), s.target.as_str())));
+            }
             What::StepEnded { plan, step, outcome } => {
                 if let (Some(target), StepOutcome::Verified { evidence }) = (targets.get(&(plan.as_str(), *step)), outcome) {
                     seen.insert(target, format!("ledger entry {index}: step {step} verified: {evidence}"));

@@ -67,7 +67,7 @@ impl Model {
                 self.plans.insert(plan.hash.clone());
                 true
             }
-            What::PlanApproved { hash, .. } => self.plans.contains(hash),
+            What::PlanApproved { hash, .. } | What::PlanContinued { hash, .. } => self.plans.contains(hash),
             What::StepIntended { plan, .. } | What::StepEnded { plan, .. } => self.plans.contains(plan),
             _ => true,
         }

@@ -60,6 +60,10 @@ pub fn one_of_each() -> Vec<What> {
         What::PlanProposed {
             plan: plan(PlanKind::Restore),
         },
+        What::PlanContinued {
+            hash: text("ab"),
+            steps: plan(PlanKind::Restore).steps,
+        },
         What::PlanApproved {
             hash: text("ab"),
             approver: text("anna"),
@@ -255,6 +259,7 @@ fn tag(what: &What) -> &'static str {
         What::SourceAccount { .. } => "source-account",
         What::PhaseEntered { .. } => "phase-entered",
         What::PlanProposed { .. } => "plan-proposed",
+        What::PlanContinued { .. } => "plan-continued",
         What::PlanApproved { .. } => "plan-approved",
         What::StepIntended { .. } => "step-intended",
         What::StepEnded { .. } => "step-ended",
@@ -273,7 +278,7 @@ fn tag(what: &What) -> &'static str {
 }
 
 /// Number of variants of [`What`], which is the number of arms of [`tag`].
-const VARIANTS: usize = 21;
+const VARIANTS: usize = 22;
 
 #[test]
 fn the_vocabulary_does_not_change_silently() {
