@@ -45,5 +45,5 @@ pub use assess::{TraceConfig, UNKNOWN_HOSTS_MAX, assess};
 pub use claim::claims;
 pub use reach::{
     Certainty, Closure, Columns, Contact, Contacts, Cut, CutPlan, LANES, LIVE_NODES_MAX, Lanes, Live, LiveError, NotSorted,
-    Reach, backward, blast_radius, forward, forward_many, forward_restless, forward_skewed, synthetic_contacts, what_if,
+    Reach, SyntheticLog, backward, blast_radius, forward, forward_many, forward_restless, forward_skewed, what_if,
 };

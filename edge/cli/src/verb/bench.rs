@@ -1,5 +1,6 @@
 //! Measurements of the rooms, one file each.
 
+mod clock;
 mod speed;
 
 use std::process::ExitCode;
@@ -43,7 +44,14 @@ pub(crate) struct TraceArgs {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode, Problem> {
     match args.verb {
-        Verb::Trace(args) if args.hidden => speed::unbuilt("hidden route", &args),
+        Verb::Trace(args) if args.hidden => unbuilt("hidden route", &args),
         Verb::Trace(args) => speed::run(&args),
     }
+}
+
+/// Says that a measurement is not there.
+fn unbuilt(what: &str, args: &TraceArgs) -> Result<ExitCode, Problem> {
+    let of = format!("{} nodes, {} events, seed {}", args.nodes, args.events, args.seed);
+    let summary = format!("{what} over {of} (json: {}) cannot be measured by this build", args.json);
+    Err(Problem::plain("LW-BENCH-001", summary).hint("use a newer build"))
 }

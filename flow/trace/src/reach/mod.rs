@@ -29,4 +29,4 @@ pub use live::{LIVE_NODES_MAX, Live, LiveError};
 pub use many::{Cut, CutPlan, LANES, Lanes, blast_radius, forward_many, what_if};
 pub use restless::forward_restless;
 pub use skew::{Certainty, forward_skewed};
-pub use synthetic::synthetic_contacts;
+pub use synthetic::SyntheticLog;

@@ -5,25 +5,37 @@ const PER_SECOND: u64 = 9;
 /// Steps of the table from which nodes are drawn.
 const TABLE_BITS: u32 = 20;
 
-/// Returns a made-up log of log-ons as benchmarks use it: `events` contacts among `nodes` nodes, popular ones by Zipf's
-/// law on both ends, stamps of whole seconds with about nine contacts each. The same seed gives the same log.
-pub fn synthetic_contacts(nodes: usize, events: usize, seed: u64) -> Contacts {
-    let mut random = Random((seed ^ 0x9e37_79b9_7f4a_7c15) | 1);
-    let table = zipf_table(nodes.clamp(1, u32::MAX as usize), &mut random);
-    let draw = |random: &mut Random| table[(random.next() >> (64 - TABLE_BITS)) as usize];
-    let (mut times, mut froms, mut tos) = (
-        Vec::with_capacity(events),
-        Vec::with_capacity(events),
-        Vec::with_capacity(events),
-    );
-    let mut second = 0;
-    for _ in 0..events {
-        second += i64::from(random.next().is_multiple_of(PER_SECOND));
-        times.push(second * 1_000_000_000);
-        froms.push(draw(&mut random));
-        tos.push(draw(&mut random));
+/// A made-up log of log-ons as benchmarks use it: popular nodes by Zipf's law on both ends, stamps of whole seconds with
+/// about nine contacts each. The same seed gives the same log, whatever the size of its pieces.
+pub struct SyntheticLog {
+    random: Random,
+    table: Vec<u32>,
+    second: i64,
+}
+
+impl SyntheticLog {
+    /// Begins a log among `nodes` nodes.
+    pub fn new(nodes: usize, seed: u64) -> Self {
+        let mut random = Random((seed ^ 0x9e37_79b9_7f4a_7c15) | 1);
+        let table = zipf_table(nodes.clamp(1, u32::MAX as usize), &mut random);
+        Self { random, table, second: 0 }
     }
-    Contacts::from_columns(times, froms, tos).unwrap_or_default()
+
+    /// Returns the next `events` contacts, in order of time.
+    pub fn take(&mut self, events: usize) -> Contacts {
+        let (mut times, mut froms, mut tos) = (Vec::with_capacity(events), Vec::with_capacity(events), Vec::with_capacity(events));
+        for _ in 0..events {
+            self.second += i64::from(self.random.next().is_multiple_of(PER_SECOND));
+            times.push(self.second * 1_000_000_000);
+            froms.push(self.draw());
+            tos.push(self.draw());
+        }
+        Contacts::from_columns(times, froms, tos).unwrap_or_default()
+    }
+
+    fn draw(&mut self) -> u32 {
+        self.table[(self.random.next() >> (64 - TABLE_BITS)) as usize]
+    }
 }
 
 /// Returns nodes as often as Zipf's law (exponent 1) wants them, numbers shuffled.
