@@ -21,7 +21,7 @@ use crate::miniature::MiniatureError;
 use crate::part::{Say, SiteCopy, Tell};
 use crate::service::delivered;
 use crate::stage::{Stage, StageError};
-use crate::topology::READER_NODE;
+use crate::topology::{CONTROL_NODE, READER_NODE};
 use crate::usage::{Trial, Used, trials};
 use crate::world::{Scenario, World};
 
@@ -38,6 +38,12 @@ const DRAIN_PAUSE_MS: u64 = 50;
 /// Tries to remove a folder, and the pause between them in milliseconds.
 const CLEAN_UP_TRIES_MAX: usize = 100;
 const CLEAN_UP_PAUSE_MS: u64 = 20;
+
+/// The attacker's node.
+const ATTACKER_NODE: &str = "attacker";
+/// Nodes outside whose people work with the provider's services.
+const OUTSIDERS_AT_WORK: [&str; 3] = ["practice-a", "practice-b", "insurer"];
+
 /// What to drill.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DrillConfig {
@@ -200,18 +206,16 @@ pub async fn play(
     director.seconds.build = now().seconds_since(began);
 
     stage_of("people at work, detectors learning");
-    stage.tell_all(&Tell::Begin, |name| !matches!(name, "attacker"));
-    director.until_learned(&mut stage).await?;
-    stage.tell(
-        "control",
-        Tell::Control {
-            input: Input::EndLearning,
-        },
-    );
+    director.until_round(&mut stage, &news, Begin::Work).await?;
+    let input = Input::EndLearning;
+    stage.tell(CONTROL_NODE, Tell::Control { input });
+
+    stage_of("people at work, detectors watching");
+    director.until_round(&mut stage, &news, Begin::Nothing).await?;
 
     stage_of("the attacker is inside");
     director.truth.attack_began = now();
-    stage.tell("attacker", Tell::Begin);
+    stage.tell(ATTACKER_NODE, Tell::Begin);
     director.until_recovered(&mut stage, &news).await?;
 
     stage_of("people use the services again");
@@ -237,6 +241,13 @@ pub async fn play(
         seconds: director.seconds,
         phases: director.phases,
     })
+}
+
+/// Whether people begin their work with a round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    Work,
+    Nothing,
 }
 
 struct Director {
@@ -292,28 +303,32 @@ impl Director {
         Ok(())
     }
 
-    /// Until the administrator was everywhere once and every user has written something.
-    async fn until_learned(&mut self, stage: &mut Stage) -> Result<(), DrillError> {
+    /// Until everybody at work has done one more round of it. `begin` also lets them begin.
+    async fn until_round(
+        &mut self,
+        stage: &mut Stage,
+        news: &mpsc::UnboundedSender<News>,
+        begin: Begin,
+    ) -> Result<(), DrillError> {
         let mut waiting: BTreeSet<String> = self.cast.users.keys().cloned().collect();
-        let mut learned = false;
-        while !learned || !waiting.is_empty() {
-            let (name, say) = hear(stage, self.deadline, || {
-                format!("learning; {} users have not written yet", waiting.len())
-            })
-            .await?;
+        waiting.insert(self.cast.administrator.clone());
+        waiting.extend(OUTSIDERS_AT_WORK.map(str::to_owned));
+        stage.tell_all(&Tell::Round, |name| waiting.contains(name));
+        if begin == Begin::Work {
+            stage.tell_all(&Tell::Begin, |name| name != ATTACKER_NODE);
+        }
+        while !waiting.is_empty() {
+            let at = || format!("waiting for a round of work of {} people", waiting.len());
+            let (name, say) = hear(stage, self.deadline, at).await?;
             match &say {
-                Say::Learned => learned = true,
-                Say::Wrote { confirmed: true, .. } => {
-                    waiting.remove(&name);
-                }
+                Say::Round => drop(waiting.remove(&name)),
                 Say::Failed { error } => {
-                    return Err(DrillError::Node {
-                        node: name,
-                        error: error.clone(),
-                    });
+                    let (node, error) = (name, error.clone());
+                    return Err(DrillError::Node { node, error });
                 }
                 _ => {}
             }
+            self.attend(stage, news, &say);
             self.note(&name, say);
         }
         Ok(())
@@ -323,47 +338,48 @@ impl Director {
         while !self.phases.contains_key(Phase::Recovered.word()) {
             let at = || format!("phases so far: {:?}", self.phases.keys().collect::<Vec<_>>());
             let (name, say) = hear(stage, self.deadline, at).await?;
-            if let Say::Control { output } = &say {
-                match output {
-                    Output::Approve { plan } => {
-                        let text = format!(
-                            "plan {} approved by two people: {}",
-                            &plan.hash[..12.min(plan.hash.len())],
-                            plan.summary
-                        );
-                        let _ = news.send(News::Note { text });
-                        for input in self.cast.approve(plan) {
-                            stage.tell_later("control", Tell::Control { input }, self.decide_ms);
-                        }
-                    }
-                    Output::Phase { phase, .. } => {
-                        let _ = news.send(News::Stage {
-                            text: phase_text(*phase),
-                        });
-                        self.read_site(stage);
-                    }
-                    Output::Step { text } => drop(news.send(News::Note { text: text.clone() })),
-                    Output::Secret { account, secret } => {
-                        let tell = Tell::Secret {
-                            account: account.clone(),
-                            secret: secret.clone(),
-                        };
-                        stage.tell(&self.cast.administrator, tell);
-                    }
-                    Output::Closed { .. } => {}
-                }
-            }
             if let Say::Failed { error } = &say
-                && name == "control"
+                && name == CONTROL_NODE
             {
-                return Err(DrillError::Node {
-                    node: name,
-                    error: error.clone(),
-                });
+                let (node, error) = (name, error.clone());
+                return Err(DrillError::Node { node, error });
             }
+            self.attend(stage, news, &say);
             self.note(&name, say);
         }
         Ok(())
+    }
+
+    /// Does what people around the control room do when it says something.
+    fn attend(&mut self, stage: &Stage, news: &mpsc::UnboundedSender<News>, say: &Say) {
+        let Say::Control { output } = say else { return };
+        match output {
+            Output::Approve { plan } => {
+                let text = format!(
+                    "plan {} approved by two people: {}",
+                    &plan.hash[..12.min(plan.hash.len())],
+                    plan.summary
+                );
+                let _ = news.send(News::Note { text });
+                for input in self.cast.approve(plan) {
+                    stage.tell_later(CONTROL_NODE, Tell::Control { input }, self.decide_ms);
+                }
+            }
+            Output::Phase { phase, .. } => {
+                let text = phase_text(*phase);
+                let _ = news.send(News::Stage { text });
+                self.read_site(stage);
+            }
+            Output::Step { text } => drop(news.send(News::Note { text: text.clone() })),
+            Output::Secret { account, secret } => {
+                let tell = Tell::Secret {
+                    account: account.clone(),
+                    secret: secret.clone(),
+                };
+                stage.tell(&self.cast.administrator, tell);
+            }
+            Output::Closed { .. } => {}
+        }
     }
 
     /// Lets people use every service they can, each from its own node.

@@ -17,7 +17,9 @@ use tokio::sync::{Mutex, mpsc, watch};
 
 use crate::agent::HostAgent;
 use crate::attacker::{AttackRole, Attacker};
-use crate::benign::{PracticeWork, UserWork, get, work_as_administrator, work_as_insurer, work_as_practice, work_as_user};
+use crate::benign::{
+    PracticeWork, Rounds, UserWork, get, work_as_administrator, work_as_insurer, work_as_practice, work_as_user,
+};
 use crate::clock::now;
 use crate::fabric::MemoryFirewall;
 use crate::host::{Host, HostRole};
@@ -203,21 +205,19 @@ async fn run_host(
     voice.say(Say::Up);
     let (secrets, watched) = watch::channel(Accounts::new());
     let (stop, stopping) = watch::channel(false);
+    let (asked, asking) = watch::channel(0_u64);
+    let rounds = || Rounds::new(asking.clone(), voice.clone());
     while let Some(tell) = tells.recv().await {
         match tell {
             Tell::Begin => {
                 if let Some(work) = user.clone() {
-                    tokio::spawn(work_as_user(work, net.clone(), voice.clone(), stopping.clone()));
+                    tokio::spawn(work_as_user(work, net.clone(), voice.clone(), stopping.clone(), rounds()));
                 }
                 if !daily.is_empty() {
-                    tokio::spawn(work_as_administrator(
-                        daily.clone(),
-                        net.clone(),
-                        voice.clone(),
-                        watched.clone(),
-                    ));
+                    tokio::spawn(work_as_administrator(daily.clone(), net.clone(), watched.clone(), rounds()));
                 }
             }
+            Tell::Round => asked.send_modify(|n| *n += 1),
             Tell::Secret { account, secret } => secrets.send_modify(|s| {
                 s.insert(account, secret);
             }),
@@ -272,14 +272,16 @@ async fn run_drop(address: Ipv4Addr, net: Net, mut tells: mpsc::UnboundedReceive
 async fn run_practice(work: PracticeWork, net: Net, mut tells: mpsc::UnboundedReceiver<Tell>, voice: &Voice) -> io::Result<()> {
     voice.say(Say::Up);
     let (stop, stopping) = watch::channel(false);
+    let (asked, asking) = watch::channel(0_u64);
     let mut work = Some(work);
     while let Some(tell) = tells.recv().await {
         match tell {
             Tell::Begin => {
                 if let Some(work) = work.take() {
                     let (net, voice, stopping) = (net.clone(), voice.clone(), stopping.clone());
+                    let rounds = Rounds::new(asking.clone(), voice.clone());
                     tokio::spawn(async move {
-                        let report = work_as_practice(work, net, stopping).await;
+                        let report = work_as_practice(work, net, stopping, rounds).await;
                         voice.say(Say::Practice { report });
                     });
                 }
@@ -290,6 +292,7 @@ async fn run_practice(work: PracticeWork, net: Net, mut tells: mpsc::UnboundedRe
                 voice.clone(),
                 Accounts::new(),
             ))),
+            Tell::Round => asked.send_modify(|n| *n += 1),
             Tell::Stop => {
                 stop.send_replace(true);
             }
@@ -301,9 +304,14 @@ async fn run_practice(work: PracticeWork, net: Net, mut tells: mpsc::UnboundedRe
 
 async fn run_insurer(epa: SocketAddrV4, net: Net, mut tells: mpsc::UnboundedReceiver<Tell>, voice: &Voice) -> io::Result<()> {
     voice.say(Say::Up);
+    let (asked, asking) = watch::channel(0_u64);
     while let Some(tell) = tells.recv().await {
         match tell {
-            Tell::Begin => drop(tokio::spawn(work_as_insurer(epa, net.clone()))),
+            Tell::Begin => {
+                let rounds = Rounds::new(asking.clone(), voice.clone());
+                tokio::spawn(work_as_insurer(epa, net.clone(), rounds));
+            }
+            Tell::Round => asked.send_modify(|n| *n += 1),
             Tell::Try { trials } => drop(tokio::spawn(try_services(
                 trials,
                 net.clone(),

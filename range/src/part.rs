@@ -123,6 +123,8 @@ pub enum Tell {
     Begin,
     /// Stop, and say what you did.
     Stop,
+    /// Say when you have done one more round of your work.
+    Round,
     /// Say how things stand.
     Report,
     /// Use services, to see whether they work.
@@ -152,8 +154,8 @@ pub enum Say {
     Born,
     /// At work.
     Up,
-    /// The administrator's first round is over.
-    Learned,
+    /// A round of work that began after it was asked for is over.
+    Round,
     /// A user wrote a document.
     Wrote {
         /// System.

@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use leckwehr_incident::{AlarmLevel, ClaimTopic, OutsideRole, Phase, PlanKind, ServiceLevel, Situation, Tier, Timestamp, What};
+use leckwehr_incident::{
+    Alarm, AlarmLevel, ClaimTopic, Fact, OutsideRole, Phase, PlanKind, ServiceLevel, Situation, Tier, Timestamp, What,
+};
 use serde::Serialize;
 
 use crate::attacker::Act;
@@ -97,6 +99,17 @@ pub struct ClaimScore {
     pub unchecked_claims: Vec<String>,
 }
 
+/// Alarms that somebody would look at, raised while there was no attacker yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct FalseAlarms {
+    /// Of level warning or above.
+    pub raised: usize,
+    /// Of these, critical: such an alarm starts a takedown.
+    pub takedown: usize,
+    /// Which.
+    pub alarms: Vec<String>,
+}
+
 /// Service minutes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct ServiceScore {
@@ -143,6 +156,8 @@ pub struct Score {
     pub ledger: LedgerScore,
     /// Claims.
     pub claims: ClaimScore,
+    /// False alarms.
+    pub false_alarms: FalseAlarms,
     /// Copies of the status site that a stranger could verify and that are the last one published.
     pub site_copies_verified: usize,
     /// Copies that verified but are not the last one published.
@@ -178,6 +193,7 @@ pub fn score(played: &Played, books: &Books, network: &'static str, seed: u64) -
             verified: books.verified,
         },
         claims: ClaimScore::default(),
+        false_alarms: false_alarms(truth, books),
         site_copies_verified: 0,
         site_copies_stale: 0,
         open_decisions: books.situation.open_decisions.clone(),
@@ -232,6 +248,10 @@ fn reasons(score: &Score, truth: &Truth) -> Vec<String> {
         (
             score.claims.untrue == 0,
             format!("{} claims were untrue", score.claims.untrue),
+        ),
+        (
+            score.false_alarms.takedown == 0,
+            format!("{} false alarms would start a takedown", score.false_alarms.takedown),
         ),
         (
             score.site_copies_verified > 0,
@@ -432,11 +452,33 @@ fn claim_score(score: &Score, compromised: &BTreeSet<String>, truth: &Truth, boo
     claims
 }
 
+/// Raised before the attack, or for something that happened before it.
+fn is_false(alarm: &Alarm, fact: &Fact, truth: &Truth) -> bool {
+    alarm.at.min(fact.at) < truth.attack_began
+}
+
+fn false_alarms(truth: &Truth, books: &Books) -> FalseAlarms {
+    let mut found = FalseAlarms::default();
+    for fact in &books.facts {
+        let What::Alarmed { alarm } = &fact.what else { continue };
+        if alarm.level < AlarmLevel::Warning || !is_false(alarm, fact, truth) {
+            continue;
+        }
+        found.raised += 1;
+        found.takedown += usize::from(alarm.level == AlarmLevel::Critical);
+        let reasons = alarm.reasons.join("; ");
+        found
+            .alarms
+            .push(format!("{} {:?} {}: {reasons}", alarm.id, alarm.level, alarm.entity));
+    }
+    found
+}
+
 fn seconds(played: &Played, books: &Books) -> Seconds {
     let truth = &played.truth;
     let first_act = truth.diary.first().map_or(truth.attack_began, |e| e.at);
     let alarm = books.facts.iter().find_map(|f| match &f.what {
-        What::Alarmed { alarm } if alarm.level >= AlarmLevel::Warning && f.at >= truth.attack_began => Some(f.at),
+        What::Alarmed { alarm } if alarm.level >= AlarmLevel::Warning && !is_false(alarm, f, truth) => Some(f.at),
         _ => None,
     });
     let entered = |phase: Phase| played.phases.get(phase.word()).copied();

@@ -315,6 +315,15 @@ fn rows(score: &Score) -> Vec<ScoreRow> {
             Some(s.claims.untrue == 0),
         ),
         row(
+            "false alarms",
+            format!(
+                "{} before the attack, {} that would start a takedown",
+                s.false_alarms.raised, s.false_alarms.takedown
+            ),
+            "none that starts a takedown",
+            Some(s.false_alarms.takedown == 0),
+        ),
+        row(
             "status site",
             format!(
                 "{} copies verified from outside, {} stale",
@@ -371,6 +380,9 @@ fn print(score: &Score, report: &Path, json: bool) -> Result<(), Problem> {
     for claim in &score.claims.unchecked_claims {
         println!("not checked, because nothing in the range uses the service: {claim}");
     }
+    for alarm in &score.false_alarms.alarms {
+        println!("false alarm: {alarm}");
+    }
     for why in score.because.iter().chain(&score.claims.untrue_because) {
         println!("because: {why}");
     }
@@ -383,7 +395,7 @@ fn print(score: &Score, report: &Path, json: bool) -> Result<(), Problem> {
 }
 
 /// Stages that a drill goes through when nothing is declared twice; the bar waits at the end for those that are.
-const STAGES: u64 = 11;
+const STAGES: u64 = 12;
 
 /// How it goes: a bar on a terminal, lines elsewhere.
 struct Progress {

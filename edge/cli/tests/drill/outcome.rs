@@ -54,6 +54,7 @@ fn a_real_drill_passes_and_its_figures_are_of_something() {
             ("messages", &["sent", "accepted", "lost", "duplicated"]),
             ("files", &["damaged", "restored", "lost"]),
             ("ledger", &["entries", "verified"]),
+            ("false_alarms", &["raised", "takedown", "alarms"]),
             ("claims", &["made", "untrue", "unchecked"]),
         ] {
             for key in keys {
