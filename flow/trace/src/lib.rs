@@ -35,9 +35,11 @@ mod bytes;
 pub mod certificate;
 mod claim;
 mod coverage;
+pub mod hidden;
 mod outside;
 mod reach;
 mod route;
+pub mod routes;
 mod scene;
 mod technique;
 

@@ -6,3 +6,4 @@ mod certificate;
 mod estates;
 mod house;
 mod reach;
+mod routes;

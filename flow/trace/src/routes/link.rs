@@ -1,0 +1,352 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use leckwehr_incident::{Hop, Impact, OutsideEndpoint, OutsideRole, Tier, Timestamp};
+use leckwehr_telemetry::{Kind, Product};
+
+use crate::routes::model::RouteHop;
+use crate::scene::{Means, Scene};
+use crate::technique::Meaning;
+
+/// Sentences kept per hop.
+const EVIDENCE_MAX: usize = 12;
+
+/// Everything between two hosts over one port, or in one kind of session where records name no port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    port: u16,
+    session: Option<(Means, String)>,
+}
+
+/// What was between two hosts over one port.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Link {
+    first: Timestamp,
+    last: Timestamp,
+    connections: u64,
+    out: u64,
+    back: u64,
+    means: BTreeSet<Means>,
+    rows: Vec<usize>,
+}
+
+impl Link {
+    fn add(&mut self, at: Timestamp, ended: Timestamp, row: usize) {
+        if self.rows.is_empty() {
+            (self.first, self.last) = (at, ended);
+        }
+        (self.first, self.last) = (self.first.min(at), self.last.max(ended));
+        self.rows.push(row);
+    }
+}
+
+/// What records show between held hosts and others, split by port, with the tier that the impact analysis supports.
+pub(crate) struct Links<'s> {
+    scene: &'s Scene<'s>,
+    impact: &'s Impact,
+    since: BTreeMap<u32, Timestamp>,
+    inside: BTreeMap<Key, Link>,
+    outside: BTreeMap<Key, Link>,
+    /// Findings about a host and an address outside: row of the record → what it means, sentence.
+    marks: BTreeMap<(u32, u32), Vec<(usize, Meaning, String)>>,
+}
+
+impl<'s> Links<'s> {
+    pub(crate) fn new(scene: &'s Scene<'s>, impact: &'s Impact) -> Self {
+        let held = |h: &&leckwehr_incident::HostAssessment| matches!(h.tier, Tier::Proven | Tier::Probable);
+        let since = impact
+            .hosts
+            .iter()
+            .filter(held)
+            .filter_map(|h| Some((scene.node(&h.system)?, h.since?)));
+        let mut links = Self {
+            scene,
+            impact,
+            since: since.collect(),
+            inside: BTreeMap::new(),
+            outside: BTreeMap::new(),
+            marks: BTreeMap::new(),
+        };
+        links.read_touches();
+        links.read_calls();
+        links.read_marks();
+        links
+    }
+
+    fn is_held(&self, node: u32, at: Timestamp) -> bool {
+        self.since.get(&node).is_some_and(|since| *since <= at)
+    }
+
+    fn read_touches(&mut self) {
+        let scene = self.scene;
+        for touch in scene.touches.iter().filter(|t| t.means != Means::Flow) {
+            let Some(event) = scene.events.get(touch.row) else {
+                continue;
+            };
+            let port = event.port();
+            let session = (port == 0).then(|| (touch.means, scene.account(touch.account).to_owned()));
+            let key = Key {
+                from: touch.from,
+                to: touch.to,
+                port,
+                session,
+            };
+            let link = self.inside.entry(key).or_default();
+            let took = event.duration_ns().unwrap_or(0).max(0);
+            link.add(touch.at, Timestamp(touch.at.0.saturating_add(took)), touch.row);
+            link.means.insert(touch.means);
+            if event.kind() == Kind::Flow {
+                link.connections += 1;
+                link.out = link.out.saturating_add(touch.bytes);
+                link.back = link.back.saturating_add(event.bytes_in().unwrap_or(0));
+            }
+        }
+    }
+
+    fn read_calls(&mut self) {
+        let scene = self.scene;
+        for event in scene.events.iter().filter(|e| e.kind() == Kind::Flow) {
+            let from = scene.node_of(event.origin_sym()).or(scene.node_of(event.host_sym()));
+            let (Some(from), Some(to)) = (from, scene.node_of(event.destination_sym())) else {
+                continue;
+            };
+            if !scene.place(to).is_outside() || !self.since.contains_key(&from) {
+                continue;
+            }
+            let took = event.duration_ns().unwrap_or(0).max(0);
+            // Our own sensors write a flow at its end, Zeek stamps it with its start.
+            let closed = event.product() == Product::Leckwehr;
+            let at = Timestamp(event.time().0.saturating_sub(if closed { took } else { 0 }));
+            let key = Key {
+                from,
+                to,
+                port: event.port(),
+                session: None,
+            };
+            let link = self.outside.entry(key).or_default();
+            link.add(at, Timestamp(at.0.saturating_add(took)), event.row());
+            link.connections += 1;
+            link.out = link.out.saturating_add(event.bytes_out().unwrap_or(0));
+            link.back = link.back.saturating_add(event.bytes_in().unwrap_or(0));
+        }
+    }
+
+    /// Finds the records that findings about addresses outside stand on.
+    fn read_marks(&mut self) {
+        let scene = self.scene;
+        let mut wanted: BTreeMap<&str, Vec<(u32, u32, Meaning, String)>> = BTreeMap::new();
+        for deed in &scene.deeds {
+            let Some(origin) = deed.origin.filter(|o| scene.place(*o).is_outside()) else {
+                continue;
+            };
+            let finding = &scene.findings[deed.finding];
+            let sentence = format!("{}: {} [{}]", finding.title, finding.detail, finding.evidence.join(", "));
+            for reference in &finding.evidence {
+                let mark = (deed.host, origin, deed.meaning, sentence.clone());
+                wanted.entry(reference.as_str()).or_default().push(mark);
+            }
+        }
+        if wanted.is_empty() {
+            return;
+        }
+        for event in scene.events.iter() {
+            for (host, to, meaning, sentence) in wanted.get(event.reference().as_str()).into_iter().flatten() {
+                let mark = (event.row(), *meaning, sentence.clone());
+                self.marks.entry((*host, *to)).or_default().push(mark);
+            }
+        }
+    }
+
+    /// Returns the pairs of inside hosts between which the impact analysis sees a hop.
+    pub(crate) fn pairs(&self) -> BTreeSet<(u32, u32)> {
+        let node = |name: &str| self.scene.node(name);
+        let pairs = self.impact.hops.iter().filter_map(|h| Some((node(&h.from)?, node(&h.to)?)));
+        pairs.filter(|(from, to)| !self.is_channel(*from, *to)).collect()
+    }
+
+    /// A command channel is told as a hop from outside, but the host inside opened it.
+    fn is_channel(&self, from: u32, to: u32) -> bool {
+        let (from, to) = (self.scene.name(from), self.scene.name(to));
+        let mut hops = self.impact.hops.iter().filter(|h| h.from == from && h.to == to);
+        hops.all(|h| h.means == "command channel")
+    }
+
+    /// Returns the hops of the impact analysis from one host to another, split by port, in order of time.
+    ///
+    /// A port is as certain as the hop if the hop's own evidence names a record of it; otherwise no more than probable.
+    pub(crate) fn hops(&self, from: u32, to: u32) -> Vec<RouteHop> {
+        let (a, b) = (self.scene.name(from), self.scene.name(to));
+        let told: Vec<&Hop> = self
+            .impact
+            .hops
+            .iter()
+            .filter(|h| h.from == a && h.to == b && h.means != "command channel")
+            .collect();
+        let mut hops = Vec::new();
+        let mut named = vec![false; told.len()];
+        let links = self.inside.iter().filter(|(k, _)| (k.from, k.to) == (from, to));
+        for (key, link) in links {
+            let references: BTreeSet<String> = link.rows.iter().map(|r| self.scene.reference(*r)).collect();
+            let by = told.iter().enumerate().filter(|(_, h)| cites(&h.evidence, &references));
+            let by: Vec<usize> = by.map(|(i, _)| i).collect();
+            by.iter().for_each(|i| named[*i] = true);
+            let best = by.iter().map(|i| told[*i]).min_by_key(|h| h.tier);
+            let weakest = told.iter().map(|h| h.tier).min().unwrap_or(Tier::Possible);
+            let tier = best.map_or(weakest.max(Tier::Probable), |h| h.tier);
+            if best.is_none() && key.session.is_some() {
+                continue;
+            }
+            hops.push(self.inside_hop(key, link, best, tier));
+        }
+        // Hops whose session no record of a contact shows: the record of the deed itself names where it came from.
+        hops.extend(
+            told.iter()
+                .zip(named)
+                .filter(|(_, named)| !named)
+                .map(|(h, _)| self.told_hop(h)),
+        );
+        hops.sort_by(|x, y| (x.earliest, x.port, &x.account, &x.means).cmp(&(y.earliest, y.port, &y.account, &y.means)));
+        hops
+    }
+
+    fn inside_hop(&self, key: &Key, link: &Link, hop: Option<&Hop>, tier: Tier) -> RouteHop {
+        let scene = self.scene;
+        let words: Vec<&str> = link.means.iter().map(|m| m.words()).collect();
+        let mut evidence: Vec<String> = link.rows.first().map(|r| scene.reference(*r)).into_iter().collect();
+        if link.connections > 0 {
+            evidence.push(format!(
+                "{} connections, {} bytes there, {} bytes back",
+                link.connections, link.out, link.back
+            ));
+        }
+        evidence.extend(hop.into_iter().flat_map(|h| h.evidence.iter().cloned()));
+        RouteHop {
+            from: scene.name(key.from).to_owned(),
+            to: scene.name(key.to).to_owned(),
+            earliest: link.first,
+            latest: link.last,
+            port: (key.port != 0).then_some(key.port),
+            account: hop.and_then(|h| h.account.clone()),
+            tier,
+            means: words.join(", "),
+            bytes: link.out,
+            evidence: once(evidence),
+            bridge: None,
+        }
+    }
+
+    fn told_hop(&self, hop: &Hop) -> RouteHop {
+        RouteHop {
+            from: hop.from.clone(),
+            to: hop.to.clone(),
+            earliest: hop.at,
+            latest: hop.at,
+            port: None,
+            account: hop.account.clone(),
+            tier: hop.tier,
+            means: hop.means.clone(),
+            bytes: 0,
+            evidence: hop.evidence.clone(),
+            bridge: None,
+        }
+    }
+
+    /// Returns how each held host was in contact with each address outside that matters, split by port.
+    pub(crate) fn ways_out(&self) -> BTreeMap<(u32, u32), Vec<RouteHop>> {
+        let mut ways: BTreeMap<(u32, u32), Vec<RouteHop>> = BTreeMap::new();
+        for (key, link) in self.outside.iter().filter(|(k, l)| self.is_held(k.from, l.last)) {
+            let name = self.scene.name(key.to);
+            if let Some(endpoint) = self.impact.outside.iter().find(|o| o.address == name) {
+                ways.entry((key.from, key.to))
+                    .or_default()
+                    .push(self.outside_hop(key, link, endpoint));
+            }
+        }
+        for hops in ways.values_mut() {
+            hops.sort_by_key(|h| (h.earliest, h.port));
+        }
+        ways
+    }
+
+    /// A port is as certain as the address if a finding stands on a record of this port; an address may serve both sides.
+    fn outside_hop(&self, key: &Key, link: &Link, endpoint: &OutsideEndpoint) -> RouteHop {
+        let scene = self.scene;
+        let port_of = |row: usize| scene.events.get(row).map_or(0, |e| e.port());
+        let of_pair = self.marks.get(&(key.from, key.to)).into_iter().flatten();
+        let marks: Vec<&(usize, Meaning, String)> = of_pair.filter(|(row, ..)| port_of(*row) == key.port).collect();
+        // Volume alone marks an upload only if more went out than came back.
+        let speaks = |m: Meaning| m != Meaning::Exfiltration || link.out > link.back || endpoint.role != OutsideRole::Unknown;
+        let marked = marks.iter().any(|(_, m, _)| speaks(*m));
+        let tier = match (link.back > 0, marked) {
+            (true, true) => endpoint.tier,
+            (true, false) => endpoint.tier.max(Tier::Probable),
+            (false, _) => endpoint.tier.max(Tier::Possible),
+        };
+        let mut evidence: Vec<String> = link.rows.first().map(|r| scene.reference(*r)).into_iter().collect();
+        evidence.push(format!(
+            "{} connections, {} bytes out, {} bytes back",
+            link.connections, link.out, link.back
+        ));
+        evidence.extend(marks.iter().map(|(.., sentence)| sentence.clone()));
+        if link.back == 0 {
+            evidence.push("nothing came back: an attempt, or a way that only sends".to_owned());
+        }
+        RouteHop {
+            from: scene.name(key.from).to_owned(),
+            to: endpoint.address.clone(),
+            earliest: link.first,
+            latest: link.last,
+            port: (key.port != 0).then_some(key.port),
+            account: None,
+            tier,
+            means: purpose(&marks, endpoint.role, tier).to_owned(),
+            bytes: link.out,
+            evidence: once(evidence),
+            bridge: None,
+        }
+    }
+
+    /// Returns the tier that the impact analysis gives to the contact of this row.
+    pub(crate) fn tier_of(&self, from: u32, to: u32, row: usize) -> Tier {
+        let (a, b) = (self.scene.name(from), self.scene.name(to));
+        let mut told = self.impact.hops.iter().filter(|h| h.from == a && h.to == b).peekable();
+        if told.peek().is_none() {
+            return Tier::Possible;
+        }
+        let reference = BTreeSet::from([self.scene.reference(row)]);
+        let cited = told.filter(|h| cites(&h.evidence, &reference));
+        cited.map(|h| h.tier).min().unwrap_or(Tier::Possible)
+    }
+}
+
+fn purpose(marks: &[&(usize, Meaning, String)], role: OutsideRole, tier: Tier) -> &'static str {
+    let has = |meaning: Meaning| marks.iter().any(|(_, m, _)| *m == meaning);
+    let command = has(Meaning::Channel) || has(Meaning::SelfSigned);
+    match (command, has(Meaning::Exfiltration), has(Meaning::Download)) {
+        _ if tier > Tier::Probable => "connection to an address that a held host was in contact with",
+        (true, true, _) => "command channel, with an upload",
+        (true, false, _) => "command channel",
+        (false, true, true) => "upload, and a program came from there",
+        (false, true, false) => "upload",
+        (false, false, true) => "a program came from there",
+        _ if role == OutsideRole::Unknown => "connection",
+        _ => "connection to the attacker's address",
+    }
+}
+
+/// Evidence sentences name a record alone or in brackets.
+fn cites(evidence: &[String], references: &BTreeSet<String>) -> bool {
+    let parts = evidence.iter().flat_map(|e| e.split(['[', ']', ',', ' ']));
+    parts.into_iter().any(|part| references.contains(part))
+}
+
+fn once(sentences: Vec<String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for sentence in sentences {
+        if kept.len() < EVIDENCE_MAX && !kept.contains(&sentence) {
+            kept.push(sentence);
+        }
+    }
+    kept
+}
