@@ -35,6 +35,7 @@ mod bytes;
 pub mod certificate;
 mod claim;
 mod coverage;
+pub mod export;
 pub mod hidden;
 mod outside;
 mod reach;

@@ -18,6 +18,7 @@ mod pki;
 mod redacted;
 mod seal;
 mod sign;
+mod uuid;
 
 pub use dice::Dice;
 pub use digest::{Hasher, from_hex, hex, sha256};
@@ -25,3 +26,4 @@ pub use pki::{Authority, Identity, PkiError, client_tls, server_tls};
 pub use redacted::Redacted;
 pub use seal::{OpeningKey, RecordKey, SealError, SealingKey, random_bytes};
 pub use sign::{SignError, SigningKey, VerifyingKey};
+pub use uuid::uuid_v5;

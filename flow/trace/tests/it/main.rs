@@ -4,6 +4,7 @@
 mod apt29;
 mod certificate;
 mod estates;
+mod export;
 mod house;
 mod reach;
 mod routes;
