@@ -1,6 +1,7 @@
 //! Measurements of the rooms, one file each.
 
 mod clock;
+mod hidden;
 mod speed;
 
 use std::process::ExitCode;
@@ -36,6 +37,9 @@ pub(crate) struct TraceArgs {
     /// Hide a route with missing hops in the log, and score how much of it is found.
     #[arg(long)]
     pub(crate) hidden: bool,
+    /// Routes to hide, from --seed on.
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "hidden")]
+    pub(crate) seeds: u64,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -44,14 +48,7 @@ pub(crate) struct TraceArgs {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode, Problem> {
     match args.verb {
-        Verb::Trace(args) if args.hidden => unbuilt("hidden route", &args),
+        Verb::Trace(args) if args.hidden => hidden::run(&args),
         Verb::Trace(args) => speed::run(&args),
     }
-}
-
-/// Says that a measurement is not there.
-fn unbuilt(what: &str, args: &TraceArgs) -> Result<ExitCode, Problem> {
-    let of = format!("{} nodes, {} events, seed {}", args.nodes, args.events, args.seed);
-    let summary = format!("{what} over {of} (json: {}) cannot be measured by this build", args.json);
-    Err(Problem::plain("LW-BENCH-001", summary).hint("use a newer build"))
 }

@@ -191,9 +191,14 @@ impl Finder<'_> {
     }
 
     fn bridge(&self, from: u32, to: u32, earliest: Timestamp, latest: Timestamp) -> RouteHop {
-        let missed = self.missed.get(to as usize).copied().unwrap_or(1.0);
         let (a, b) = (self.name(from), self.name(to));
         let entry = from == self.outside;
+        // What comes by mail or web is fetched by the host itself: no contact shows it as a step.
+        let missed = if entry {
+            1.0
+        } else {
+            self.missed.get(to as usize).copied().unwrap_or(1.0)
+        };
         let why = match entry {
             true => format!("the attacker was on {b} at {latest}, and no record shows how he came there"),
             false => format!("the attacker was on {b} by {latest}, and no record shows a step that explains it better"),
@@ -241,6 +246,17 @@ impl Finder<'_> {
             let leg = if self.scene.is_inside(from) { Leg::Through } else { Leg::In };
             let before = routes.iter().filter(|r| r.leg == leg && r.to == b).count();
             further.push(seen(leg, before + 1, a, b, hops));
+        }
+        for ((from, to), hops) in self.links.sessions_in() {
+            let (a, b) = (self.scene.name(from), self.scene.name(to));
+            if !shown.contains(&(a, b)) {
+                let before = routes
+                    .iter()
+                    .chain(&further)
+                    .filter(|r| r.leg == Leg::In && r.to == b)
+                    .count();
+                further.push(seen(Leg::In, before + 1, a, b, hops));
+            }
         }
         further
     }
@@ -302,16 +318,15 @@ impl Finder<'_> {
         });
         let seeds: Vec<(u32, i64)> = anchors.iter().map(|a| (a.node, a.since)).collect();
         let reach = forward(self.scene.names.len(), &Contacts::new(contacts.collect()), &seeds);
-        let blind: usize = anchors.len().min(1);
         let mut aside = Vec::new();
         for node in 0..self.outside {
             let name = self.scene.name(node);
-            if named.contains(name) || !self.scene.is_inside(node) || blind == 0 {
+            if named.contains(name) || !self.scene.is_inside(node) || anchors.is_empty() {
                 continue;
             }
             let seen = 1.0 - self.missed.get(node as usize).copied().unwrap_or(1.0);
             let at = reach.time.get(node as usize).copied().flatten();
-            let (tier, why) = self.verdict(at, seen);
+            let (tier, why) = verdict(at, seen, &self.too_early(node, anchors));
             aside.push(Aside {
                 system: name.to_owned(),
                 tier,
@@ -333,27 +348,21 @@ impl Finder<'_> {
         aside
     }
 
-    fn verdict(&self, reached: Option<i64>, seen: f64) -> (Tier, String) {
-        let percent = seen * 100.0;
-        match reached {
-            Some(at) => (
-                Tier::Possible,
-                format!(
-                    "contacts lead there from held hosts by {}, none with the attacker's marks",
-                    Timestamp(at)
-                ),
+    /// Says which contacts with held hosts came before these were held: no step of the attacker's.
+    fn too_early(&self, node: u32, anchors: &[Anchor]) -> String {
+        let since = |from: u32| anchors.iter().find(|a| a.node == from).map(|a| a.since);
+        let early = self
+            .scene
+            .touches
+            .iter()
+            .filter(|t| t.to == node && since(t.from).is_some_and(|s| t.at.0 < s));
+        let times: Vec<Timestamp> = early.map(|t| t.at).collect();
+        match times.iter().max() {
+            Some(last) => format!(
+                "; {} from hosts held later, the last at {last}, came before these were held",
+                times.len()
             ),
-            None if seen >= 1.0 => (
-                Tier::Excluded,
-                "every step to it would have left a record, and none leads there from a held host in time".to_owned(),
-            ),
-            None => (
-                Tier::Unknown,
-                format!(
-                    "no record leads there from a held host in time, but only {percent:.0} % of such steps are sure to leave \
-                     one: not excluded"
-                ),
-            ),
+            None => String::new(),
         }
     }
 
@@ -392,5 +401,31 @@ fn end(route: &Route) -> Option<Timestamp> {
     match route.leg {
         Leg::Out => route.hops.first().map(|h| h.earliest),
         _ => route.hops.last().map(|h| h.latest),
+    }
+}
+
+fn verdict(reached: Option<i64>, seen: f64, early: &str) -> (Tier, String) {
+    let percent = seen * 100.0;
+    match reached {
+        Some(at) => {
+            let at = Timestamp(at);
+            (
+                Tier::Possible,
+                format!("contacts lead there from held hosts, the first at {at}, none with the attacker's marks"),
+            )
+        }
+        None if seen >= 1.0 => (
+            Tier::Excluded,
+            format!(
+                "no contact leads there from a held host in time{early}; its connection records are complete, by their own numbers"
+            ),
+        ),
+        None => (
+            Tier::Unknown,
+            format!(
+                "no contact leads there from a held host in time{early}; but only {percent:.0} % of such steps are sure to \
+                 leave a record: not excluded"
+            ),
+        ),
     }
 }

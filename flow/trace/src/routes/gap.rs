@@ -6,7 +6,9 @@ use crate::routes::search::{Blind, Lead, Search, Start, Step, Trail, trails};
 
 /// Share of the attacker's hosts on which something fires, where nothing better is known.
 pub const SENSITIVITY: f64 = 0.6;
-/// Leads cheaper than this would make loops free.
+/// Cost of a step that its own evidence proves.
+const PROVEN_COST: u32 = 0;
+/// Least cost of any other step, in thousandths of a nat: nothing speaks for a step but that it fits.
 const STEP_COST_MIN: u32 = 100;
 /// Cost of a step that is probable by its own evidence, in thousandths of a nat: −ln 0.8.
 const PROBABLE_COST: u32 = 223;
@@ -191,7 +193,7 @@ impl Scale {
         let marked: BTreeMap<u32, i64> = anchors.iter().map(|a| (a.node, a.since)).collect();
         let all = network.sightings.len() as f64;
         let cost_of = |s: &Sighting| match s.tier {
-            Tier::Proven => STEP_COST_MIN,
+            Tier::Proven => PROVEN_COST,
             Tier::Probable => PROBABLE_COST,
             _ => {
                 let chance = out[&s.from] * into[&s.to] / all;

@@ -1,12 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_incident::{Hop, Impact, OutsideEndpoint, OutsideRole, Tier, Timestamp};
-use leckwehr_telemetry::{Kind, Product};
+use leckwehr_telemetry::{Event, Kind, Product};
 
 use crate::routes::model::RouteHop;
 use crate::scene::{Means, Scene};
 use crate::technique::Meaning;
 
+/// Clocks of two machines differ by no more than this.
+const SKEW_MS: i64 = 2_000;
+/// What the impact analysis calls a hop that the host inside opened.
+const CHANNEL: &str = "command channel";
 /// Sentences kept per hop.
 const EVIDENCE_MAX: usize = 12;
 
@@ -28,16 +32,30 @@ pub(crate) struct Link {
     out: u64,
     back: u64,
     means: BTreeSet<Means>,
+    /// The first record, whatever order they came in.
+    reference: String,
     rows: Vec<usize>,
 }
 
 impl Link {
-    fn add(&mut self, at: Timestamp, ended: Timestamp, row: usize) {
+    fn add(&mut self, at: Timestamp, ended: Timestamp, event: &Event<'_>) {
         if self.rows.is_empty() {
             (self.first, self.last) = (at, ended);
         }
+        let reference = || event.reference();
+        if self.rows.is_empty() || at < self.first || (at == self.first && reference() < self.reference) {
+            self.reference = reference();
+        }
         (self.first, self.last) = (self.first.min(at), self.last.max(ended));
-        self.rows.push(row);
+        self.rows.push(event.row());
+    }
+
+    fn counts(&self) -> String {
+        let s = if self.connections == 1 { "" } else { "s" };
+        format!(
+            "{} connection{s}, {} bytes there, {} bytes back",
+            self.connections, self.out, self.back
+        )
     }
 }
 
@@ -81,6 +99,9 @@ impl<'s> Links<'s> {
     fn read_touches(&mut self) {
         let scene = self.scene;
         for touch in scene.touches.iter().filter(|t| t.means != Means::Flow) {
+            if scene.is_inside(touch.from) && !self.is_held(touch.from, touch.at.plus_ms(SKEW_MS)) {
+                continue;
+            }
             let Some(event) = scene.events.get(touch.row) else {
                 continue;
             };
@@ -94,7 +115,7 @@ impl<'s> Links<'s> {
             };
             let link = self.inside.entry(key).or_default();
             let took = event.duration_ns().unwrap_or(0).max(0);
-            link.add(touch.at, Timestamp(touch.at.0.saturating_add(took)), touch.row);
+            link.add(touch.at, Timestamp(touch.at.0.saturating_add(took)), &event);
             link.means.insert(touch.means);
             if event.kind() == Kind::Flow {
                 link.connections += 1;
@@ -125,7 +146,7 @@ impl<'s> Links<'s> {
                 session: None,
             };
             let link = self.outside.entry(key).or_default();
-            link.add(at, Timestamp(at.0.saturating_add(took)), event.row());
+            link.add(at, Timestamp(at.0.saturating_add(took)), &event);
             link.connections += 1;
             link.out = link.out.saturating_add(event.bytes_out().unwrap_or(0));
             link.back = link.back.saturating_add(event.bytes_in().unwrap_or(0));
@@ -150,8 +171,26 @@ impl<'s> Links<'s> {
         if wanted.is_empty() {
             return;
         }
+        // A record of a file names no port, but the connection that it came over.
+        let mut over: BTreeMap<&str, Vec<(u32, u32, Meaning, String)>> = BTreeMap::new();
         for event in scene.events.iter() {
-            for (host, to, meaning, sentence) in wanted.get(event.reference().as_str()).into_iter().flatten() {
+            let Some(marks) = wanted.get(event.reference().as_str()) else {
+                continue;
+            };
+            let carrier = event.field("conn_uids").filter(|_| event.port() == 0);
+            for (host, to, meaning, sentence) in marks {
+                match carrier {
+                    Some(uid) => over.entry(uid).or_default().push((*host, *to, *meaning, sentence.clone())),
+                    None => self
+                        .marks
+                        .entry((*host, *to))
+                        .or_default()
+                        .push((event.row(), *meaning, sentence.clone())),
+                }
+            }
+        }
+        for event in scene.events.iter().filter(|e| e.kind() == Kind::Flow && !over.is_empty()) {
+            for (host, to, meaning, sentence) in event.field("uid").and_then(|uid| over.get(uid)).into_iter().flatten() {
                 let mark = (event.row(), *meaning, sentence.clone());
                 self.marks.entry((*host, *to)).or_default().push(mark);
             }
@@ -169,66 +208,107 @@ impl<'s> Links<'s> {
     fn is_channel(&self, from: u32, to: u32) -> bool {
         let (from, to) = (self.scene.name(from), self.scene.name(to));
         let mut hops = self.impact.hops.iter().filter(|h| h.from == from && h.to == to);
-        hops.all(|h| h.means == "command channel")
+        hops.all(|h| h.means == CHANNEL)
     }
 
     /// Returns the hops of the impact analysis from one host to another, split by port, in order of time.
     ///
-    /// A port is as certain as the hop if the hop's own evidence names a record of it; otherwise no more than probable.
+    /// A port is a hop if the evidence of the impact analysis names a record of it, and is as certain as that.
     pub(crate) fn hops(&self, from: u32, to: u32) -> Vec<RouteHop> {
         let (a, b) = (self.scene.name(from), self.scene.name(to));
-        let told: Vec<&Hop> = self
+        let told = self
             .impact
             .hops
             .iter()
-            .filter(|h| h.from == a && h.to == b && h.means != "command channel")
-            .collect();
-        let mut hops = Vec::new();
-        let mut named = vec![false; told.len()];
-        let links = self.inside.iter().filter(|(k, _)| (k.from, k.to) == (from, to));
-        for (key, link) in links {
-            let references: BTreeSet<String> = link.rows.iter().map(|r| self.scene.reference(*r)).collect();
-            let by = told.iter().enumerate().filter(|(_, h)| cites(&h.evidence, &references));
-            let by: Vec<usize> = by.map(|(i, _)| i).collect();
-            by.iter().for_each(|i| named[*i] = true);
-            let best = by.iter().map(|i| told[*i]).min_by_key(|h| h.tier);
-            let weakest = told.iter().map(|h| h.tier).min().unwrap_or(Tier::Possible);
-            let tier = best.map_or(weakest.max(Tier::Probable), |h| h.tier);
-            if best.is_none() && key.session.is_some() {
+            .filter(|h| h.from == a && h.to == b && h.means != CHANNEL);
+        let told: Vec<&Hop> = told.collect();
+        let links: Vec<(&Key, &Link)> = self.inside.iter().filter(|(k, _)| (k.from, k.to) == (from, to)).collect();
+        let cited: Vec<BTreeSet<String>> = links.iter().map(|(_, l)| self.references(l)).collect();
+        let mut named = BTreeSet::new();
+        let (mut hops, mut plain) = (Vec::new(), Vec::new());
+        for ((key, link), own) in links.iter().zip(&cited) {
+            let by: Vec<usize> = (0..told.len()).filter(|i| cites(&told[*i].evidence, own)).collect();
+            let Some(best) = by.iter().map(|i| told[*i]).min_by_key(|h| h.tier) else {
+                plain.push(unmarked(key, link));
                 continue;
-            }
-            hops.push(self.inside_hop(key, link, best, tier));
+            };
+            named.extend(by);
+            let foreign: BTreeSet<String> = cited.iter().flatten().filter(|r| !own.contains(*r)).cloned().collect();
+            let fits = |e: &&String| !cites(std::slice::from_ref(*e), &foreign);
+            hops.push(self.inside_hop(key, link, best, best.evidence.iter().filter(fits).cloned().collect()));
         }
         // Hops whose session no record of a contact shows: the record of the deed itself names where it came from.
-        hops.extend(
-            told.iter()
-                .zip(named)
-                .filter(|(_, named)| !named)
-                .map(|(h, _)| self.told_hop(h)),
-        );
+        let unseen = told.iter().enumerate().filter(|(i, _)| !named.contains(i));
+        hops.extend(unseen.map(|(_, h)| self.told_hop(h)));
         hops.sort_by(|x, y| (x.earliest, x.port, &x.account, &x.means).cmp(&(y.earliest, y.port, &y.account, &y.means)));
+        if let Some(first) = hops.first_mut() {
+            first.evidence.extend(plain);
+        }
         hops
     }
 
-    fn inside_hop(&self, key: &Key, link: &Link, hop: Option<&Hop>, tier: Tier) -> RouteHop {
-        let scene = self.scene;
+    fn references(&self, link: &Link) -> BTreeSet<String> {
+        link.rows.iter().map(|r| self.scene.reference(*r)).collect()
+    }
+
+    fn inside_hop(&self, key: &Key, link: &Link, hop: &Hop, evidence: Vec<String>) -> RouteHop {
         let words: Vec<&str> = link.means.iter().map(|m| m.words()).collect();
-        let mut evidence: Vec<String> = link.rows.first().map(|r| scene.reference(*r)).into_iter().collect();
+        let mut sentences = vec![link.reference.clone()];
         if link.connections > 0 {
-            evidence.push(format!(
-                "{} connections, {} bytes there, {} bytes back",
-                link.connections, link.out, link.back
-            ));
+            sentences.push(link.counts());
         }
-        evidence.extend(hop.into_iter().flat_map(|h| h.evidence.iter().cloned()));
+        sentences.extend(evidence);
         RouteHop {
-            from: scene.name(key.from).to_owned(),
-            to: scene.name(key.to).to_owned(),
+            from: hop.from.clone(),
+            to: hop.to.clone(),
             earliest: link.first,
             latest: link.last,
             port: (key.port != 0).then_some(key.port),
-            account: hop.and_then(|h| h.account.clone()),
-            tier,
+            account: hop.account.clone(),
+            tier: hop.tier,
+            means: words.join(", "),
+            bytes: link.out,
+            evidence: once(sentences),
+            bridge: None,
+        }
+    }
+
+    /// Returns the sessions from outside to held hosts that are no hops of the impact analysis: possible, and no more.
+    pub(crate) fn sessions_in(&self) -> BTreeMap<(u32, u32), Vec<RouteHop>> {
+        let pairs = self.pairs();
+        let mut sessions: BTreeMap<(u32, u32), Vec<RouteHop>> = BTreeMap::new();
+        for (key, link) in &self.inside {
+            let pair = (key.from, key.to);
+            let to_held = self.scene.place(key.from).is_outside() && self.since.contains_key(&key.to);
+            if to_held && !pairs.contains(&pair) {
+                sessions.entry(pair).or_default().push(self.session_in(key, link));
+            }
+        }
+        sessions
+    }
+
+    fn session_in(&self, key: &Key, link: &Link) -> RouteHop {
+        let words: Vec<&str> = link.means.iter().map(|m| m.words()).collect();
+        let mut evidence = vec![link.reference.clone()];
+        if link.connections > 0 {
+            evidence.push(link.counts());
+        }
+        let marks = self.marks.get(&(key.to, key.from)).into_iter().flatten();
+        evidence.extend(marks.map(|(.., sentence)| sentence.clone()));
+        let since = self.since.get(&key.to).copied().unwrap_or_default();
+        if since < link.first {
+            evidence.push(format!(
+                "the attacker was there before, since {since}: not how he first came in"
+            ));
+        }
+        RouteHop {
+            from: self.scene.name(key.from).to_owned(),
+            to: self.scene.name(key.to).to_owned(),
+            earliest: link.first,
+            latest: link.last,
+            port: (key.port != 0).then_some(key.port),
+            account: key.session.as_ref().map(|(_, a)| a.clone()).filter(|a| !a.is_empty()),
+            tier: Tier::Possible,
             means: words.join(", "),
             bytes: link.out,
             evidence: once(evidence),
@@ -275,19 +355,16 @@ impl<'s> Links<'s> {
         let port_of = |row: usize| scene.events.get(row).map_or(0, |e| e.port());
         let of_pair = self.marks.get(&(key.from, key.to)).into_iter().flatten();
         let marks: Vec<&(usize, Meaning, String)> = of_pair.filter(|(row, ..)| port_of(*row) == key.port).collect();
-        // Volume alone marks an upload only if more went out than came back.
-        let speaks = |m: Meaning| m != Meaning::Exfiltration || link.out > link.back || endpoint.role != OutsideRole::Unknown;
-        let marked = marks.iter().any(|(_, m, _)| speaks(*m));
+        // Much volume alone is no mark unless more went out than came back.
+        let marked = marks
+            .iter()
+            .any(|(_, m, _)| *m != Meaning::Exfiltration || link.out > link.back);
         let tier = match (link.back > 0, marked) {
             (true, true) => endpoint.tier,
             (true, false) => endpoint.tier.max(Tier::Probable),
             (false, _) => endpoint.tier.max(Tier::Possible),
         };
-        let mut evidence: Vec<String> = link.rows.first().map(|r| scene.reference(*r)).into_iter().collect();
-        evidence.push(format!(
-            "{} connections, {} bytes out, {} bytes back",
-            link.connections, link.out, link.back
-        ));
+        let mut evidence = vec![link.reference.clone(), link.counts()];
         evidence.extend(marks.iter().map(|(.., sentence)| sentence.clone()));
         if link.back == 0 {
             evidence.push("nothing came back: an attempt, or a way that only sends".to_owned());
@@ -300,7 +377,7 @@ impl<'s> Links<'s> {
             port: (key.port != 0).then_some(key.port),
             account: None,
             tier,
-            means: purpose(&marks, endpoint.role, tier).to_owned(),
+            means: purpose(&marks, link, endpoint.role, tier).to_owned(),
             bytes: link.out,
             evidence: once(evidence),
             bridge: None,
@@ -320,18 +397,30 @@ impl<'s> Links<'s> {
     }
 }
 
-fn purpose(marks: &[&(usize, Meaning, String)], role: OutsideRole, tier: Tier) -> &'static str {
+fn unmarked(key: &Key, link: &Link) -> String {
+    let over = match &key.session {
+        Some((means, account)) => format!("{} as {account}", means.words()),
+        None => format!("port {}", key.port),
+    };
+    format!("also over {over}, without marks: {} [{}]", link.counts(), link.reference)
+}
+
+/// Volume alone is called an upload only where the address is one that data went to and more went out than came back.
+fn purpose(marks: &[&(usize, Meaning, String)], link: &Link, role: OutsideRole, tier: Tier) -> &'static str {
     let has = |meaning: Meaning| marks.iter().any(|(_, m, _)| *m == meaning);
-    let command = has(Meaning::Channel) || has(Meaning::SelfSigned);
-    match (command, has(Meaning::Exfiltration), has(Meaning::Download)) {
-        _ if tier > Tier::Probable => "connection to an address that a held host was in contact with",
-        (true, true, _) => "command channel, with an upload",
-        (true, false, _) => "command channel",
-        (false, true, true) => "upload, and a program came from there",
-        (false, true, false) => "upload",
-        (false, false, true) => "a program came from there",
+    let takes = matches!(role, OutsideRole::Exfiltration | OutsideRole::CommandAndExfiltration);
+    let named = marks
+        .iter()
+        .any(|(_, m, s)| *m == Meaning::Exfiltration && !s.starts_with("Outbound volume"));
+    let upload = takes && has(Meaning::Exfiltration) && (named || link.out > link.back);
+    match (has(Meaning::Channel) || has(Meaning::SelfSigned), upload) {
+        _ if tier > Tier::Probable => "connection",
+        (true, true) => "command channel, with an upload",
+        (true, false) => "command channel",
+        (false, true) => "upload",
+        (false, false) if has(Meaning::Download) => "a program came from there",
         _ if role == OutsideRole::Unknown => "connection",
-        _ => "connection to the attacker's address",
+        _ => "connection to the attacker's address, without marks of its own",
     }
 }
 

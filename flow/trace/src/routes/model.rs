@@ -60,7 +60,7 @@ pub struct Route {
     pub from: String,
     /// Host or address it ends at.
     pub to: String,
-    /// Place among the ways of this leg to the same end, from 1.
+    /// Place among the ways to the same end, from 1; ways out have no rank beside 1.
     pub rank: usize,
     /// As sure as its least certain hop.
     pub tier: Tier,

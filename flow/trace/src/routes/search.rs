@@ -52,7 +52,8 @@ pub struct Search<'a> {
     pub leads: &'a [Lead],
     /// Blind spots, by host; its length is the number of hosts.
     pub blind: &'a [Blind],
-    /// Where it may begin.
+    /// Where it may begin, apart from the target. A host needs no way to it from when on it is a start: no trail leads on
+    /// over it then.
     pub starts: &'a [Start],
     /// Where it must end.
     pub target: u32,
@@ -150,6 +151,8 @@ struct Scan<'a> {
     at: Vec<Vec<Vec<usize>>>,
     /// By number of bridges: labels from which leaving unseen is cheapest, with that cost.
     leave: Vec<Vec<(u32, usize)>>,
+    /// By host: it is a start by now.
+    begun: Vec<bool>,
 }
 
 impl<'a> Scan<'a> {
@@ -163,6 +166,7 @@ impl<'a> Scan<'a> {
             labels: Vec::new(),
             at: vec![vec![Vec::new(); search.blind.len()]; bridges + 1],
             leave: vec![Vec::new(); bridges + 1],
+            begun: vec![false; search.blind.len()],
         };
         if let (true, Some(into)) = (bridges > 0, scan.blind(search.target).into) {
             let single = |s: &Start| {
@@ -209,6 +213,14 @@ impl<'a> Scan<'a> {
     }
 
     fn begin(&mut self, start: Start) {
+        if let Some(begun) = self.begun.get_mut(start.node as usize) {
+            *begun = true;
+        }
+        for at in &mut self.at {
+            if let Some(kept) = at.get_mut(start.node as usize) {
+                kept.retain(|l| self.labels[*l].steps == 0);
+            }
+        }
         let label = Label {
             cost: start.cost,
             node: start.node,
@@ -264,7 +276,8 @@ impl<'a> Scan<'a> {
 
     /// Returns the labels from which the host can be reached unseen, with the cost of having arrived.
     fn landings(&self, bridges: usize, node: u32) -> Vec<(u32, usize)> {
-        let Some(into) = self.blind(node).into else {
+        let begun = self.begun.get(node as usize).copied().unwrap_or(false);
+        let Some(into) = self.blind(node).into.filter(|_| !begun) else {
             return Vec::new();
         };
         let from = self.leave[bridges - 1].iter();
@@ -291,7 +304,8 @@ impl<'a> Scan<'a> {
     fn extend(&mut self, bridges: usize, from: usize, cost: u32, to: u32, at: i64, lead: Option<usize>) -> bool {
         let label = self.labels[from];
         let cost = label.cost.saturating_add(cost);
-        if label.steps >= TRAIL_STEPS_MAX || !self.is_open(bridges, to, cost) || self.leads_over(from, to) {
+        let begun = self.begun.get(to as usize).copied().unwrap_or(true);
+        if begun || label.steps >= TRAIL_STEPS_MAX || !self.is_open(bridges, to, cost) || self.leads_over(from, to) {
             return false;
         }
         self.keep(

@@ -7,24 +7,24 @@ use crate::routes::gap::Sighting;
 use crate::routes::link::Links;
 use crate::scene::Scene;
 
-/// Of 29 captures of remote execution, 29 showed the hop in connection records; rule of succession: 30 ÷ 31.
-const FLOW_SENSITIVITY: f64 = 30.0 / 31.0;
-/// Of the same 29, 22 showed it in log-on records: 23 ÷ 31.
-const LOGON_SENSITIVITY: f64 = 23.0 / 31.0;
+/// Of 29 captures of remote execution, 29 showed the hop in connection records.
+const FLOW_SENSITIVITY: f64 = 29.0 / 29.0;
+/// Of the same 29, 22 showed it in log-on records.
+const LOGON_SENSITIVITY: f64 = 22.0 / 29.0;
 /// No more than this counts where a sensor does not number its records: a loss would not show.
 const UNNUMBERED_COVERAGE_MAX: f64 = 0.9;
 
 /// Returns per host the share of steps to it that leave no record: 1 − coverage × sensitivity of the best sensor that spoke
-/// about it. 1 for hosts that no sensor spoke about.
+/// about it: its own, or one on the network. 1 for hosts that no such sensor spoke about.
 pub(crate) fn missed(scene: &Scene<'_>, accounts: &[SensorAccount]) -> Vec<f64> {
     let accounts: BTreeMap<&str, &SensorAccount> = accounts.iter().map(|a| (a.sensor.as_str(), a)).collect();
     let mut spoke: BTreeSet<(u32, Sym)> = BTreeSet::new();
     for event in scene.events.iter() {
-        for node in [event.host_sym(), event.origin_sym(), event.destination_sym()] {
-            if let Some(node) = scene.node_of(node) {
-                spoke.insert((node, event.sensor_sym()));
-            }
-        }
+        let about = match event.host_sym().is_none() {
+            true => [scene.node_of(event.origin_sym()), scene.node_of(event.destination_sym())],
+            false => [scene.node_of(event.host_sym()), None],
+        };
+        spoke.extend(about.into_iter().flatten().map(|node| (node, event.sensor_sym())));
     }
     let mut missed = vec![1.0; scene.names.len()];
     for (node, sensor) in spoke {

@@ -1,0 +1,190 @@
+use std::process::ExitCode;
+
+use leckwehr_trace::hidden::{Hidden, Hiding, Score};
+use leckwehr_trace::routes::BRIDGES;
+use serde::Serialize;
+
+use super::TraceArgs;
+use super::clock::cpu_ms;
+use crate::problem::Problem;
+use crate::verb::trace::{print, print_json};
+
+/// Seeds of one run at most.
+const SEEDS_MAX: u64 = 10_000;
+
+/// One way of looking at one log.
+#[derive(Serialize)]
+struct Trial {
+    score: Score,
+    whole: bool,
+    cpu_ms: f64,
+}
+
+/// One seed: with hypotheses, and beside it the baselines.
+#[derive(Serialize)]
+struct Seed {
+    seed: u64,
+    bridged: Trial,
+    unbridged: Trial,
+    reach: Trial,
+}
+
+/// Means over all seeds of one way of looking.
+#[derive(Serialize)]
+struct Mean {
+    what: &'static str,
+    hosts_named: f64,
+    recall: f64,
+    precision: f64,
+    proven_precision: f64,
+    probable_precision: f64,
+    hypothesis_precision: f64,
+    /// Share of all hosts of the routes that each tier names.
+    proven_recall: f64,
+    probable_recall: f64,
+    hypothesis_recall: f64,
+    /// Hosts not named although a record names them, and because none does.
+    missed: usize,
+    nameless: usize,
+    whole: usize,
+    cpu_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    hiding: Hiding,
+    seeds: Vec<Seed>,
+    means: Vec<Mean>,
+}
+
+/// Hides routes and prints how much of them is found.
+pub(super) fn run(args: &TraceArgs) -> Result<ExitCode, Problem> {
+    if args.seeds == 0 || args.seeds > SEEDS_MAX {
+        let problem = Problem::plain("LW-BENCH-001", format!("--seeds {} cannot be measured", args.seeds));
+        return Err(problem.hint(format!("take 1 to {SEEDS_MAX}")));
+    }
+    let hiding = Hiding::default();
+    let seeds: Vec<Seed> = (0..args.seeds).map(|i| seed(&hiding, args.seed.wrapping_add(i))).collect();
+    let means = vec![
+        mean("with hypotheses", &seeds, |s| &s.bridged),
+        mean("no bridging", &seeds, |s| &s.unbridged),
+        mean("plain forward reach", &seeds, |s| &s.reach),
+    ];
+    let report = Report { hiding, seeds, means };
+    if args.json {
+        print_json(&report)?
+    } else {
+        print(&text(&report))?
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn seed(hiding: &Hiding, seed: u64) -> Seed {
+    let hidden = Hidden::new(hiding, seed);
+    let trial = |named: &dyn Fn() -> _| {
+        let before = cpu_ms();
+        let named = named();
+        let cpu_ms = cpu_ms() - before;
+        let score = hidden.score(&named);
+        Trial {
+            score,
+            whole: score.is_whole(),
+            cpu_ms,
+        }
+    };
+    Seed {
+        seed,
+        bridged: trial(&|| hidden.name(BRIDGES)),
+        unbridged: trial(&|| hidden.name(0)),
+        reach: trial(&|| hidden.reach()),
+    }
+}
+
+fn mean(what: &'static str, seeds: &[Seed], of: impl Fn(&Seed) -> &Trial) -> Mean {
+    let sum = |count: fn(&Score) -> usize| seeds.iter().map(|s| count(&of(s).score)).sum::<usize>();
+    let ratio = |part: usize, whole: usize| if whole == 0 { 1.0 } else { part as f64 / whole as f64 };
+    let hosts = sum(|s| s.hosts);
+    let all = sum(|s| s.all.right);
+    let (proven, probable, hypothesis) = (
+        sum(|s| s.proven.right),
+        sum(|s| s.probable.right),
+        sum(|s| s.hypothesis.right),
+    );
+    let nameless = sum(|s| s.nameless);
+    Mean {
+        what,
+        hosts_named: sum(|s| s.all.named) as f64 / seeds.len() as f64,
+        recall: ratio(all, hosts),
+        precision: ratio(all, sum(|s| s.all.named)),
+        proven_precision: ratio(proven, sum(|s| s.proven.named)),
+        probable_precision: ratio(probable, sum(|s| s.probable.named)),
+        hypothesis_precision: ratio(hypothesis, sum(|s| s.hypothesis.named)),
+        proven_recall: ratio(proven, hosts),
+        probable_recall: ratio(probable, hosts),
+        hypothesis_recall: ratio(hypothesis, hosts),
+        missed: hosts - all - nameless,
+        nameless,
+        whole: seeds.iter().filter(|s| of(s).whole).count(),
+        cpu_ms: seeds.iter().map(|s| of(s).cpu_ms).sum::<f64>() / seeds.len() as f64,
+    }
+}
+
+fn text(report: &Report) -> String {
+    let h = &report.hiding;
+    let mut text = format!(
+        "{} hops among {} hosts, {} contacts over {} days (Zipf {}), {:.0} % of records lost, something fires on {:.0} % of the \
+         attacker's hosts\nhosts right/named by tier\n{:>6} {:>8} {:>8} {:>9} {:>11} {:>9} {:>6} {:>8}   no bridging   plain reach\n",
+        h.hops,
+        h.hosts,
+        h.contacts,
+        h.days,
+        h.zipf,
+        h.lost * 100.0,
+        h.marked * 100.0,
+        "seed",
+        "found",
+        "proven",
+        "probable",
+        "hypothesis",
+        "precision",
+        "whole",
+        "CPU ms"
+    );
+    for s in &report.seeds {
+        let (b, of) = (&s.bridged.score, |hits: leckwehr_trace::hidden::Hits| {
+            format!("{}/{}", hits.right, hits.named)
+        });
+        text += &format!(
+            "{:>6} {:>8} {:>8} {:>9} {:>11} {:>9.2} {:>6} {:>8.0} {:>13} {:>13}\n",
+            s.seed,
+            format!("{}/{}", b.all.right, b.hosts),
+            of(b.proven),
+            of(b.probable),
+            of(b.hypothesis),
+            b.all.right as f64 / b.all.named.max(1) as f64,
+            if s.bridged.whole { "yes" } else { "no" },
+            s.bridged.cpu_ms,
+            of(s.unbridged.score.all),
+            of(s.reach.score.all)
+        );
+    }
+    for m in &report.means {
+        text += &format!(
+            "{:<20} recall {:.4}, precision {:.3} (proven {:.3}, probable {:.3}, hypothesis {:.3}), {:.1} hosts named, whole in \
+             {} of {}; not named: {} that records name, {} that none does; {:.0} CPU ms\n",
+            m.what,
+            m.recall,
+            m.precision,
+            m.proven_precision,
+            m.probable_precision,
+            m.hypothesis_precision,
+            m.hosts_named,
+            m.whole,
+            report.seeds.len(),
+            m.missed,
+            m.nameless,
+            m.cpu_ms
+        );
+    }
+    text
+}
