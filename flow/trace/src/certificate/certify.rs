@@ -197,6 +197,8 @@ pub struct Certificate {
     pub contacts: Vec<LeavingContacts>,
     /// What the records cover.
     pub coverage: Vec<Coverage>,
+    /// Systems of the zone (the zone, if it has none) that no sensor of the estate observes: nothing there is on record.
+    pub unwatched: Vec<String>,
     /// What is assumed.
     pub assumed: Vec<Assumed>,
 }
@@ -306,8 +308,21 @@ fn certificate(estate: &Estate, scope: &Scope<'_>, reached: &Reached) -> Certifi
         ways: leaving_ways(scope, reached),
         contacts: leaving_contacts(scope, reached),
         coverage: scope.basis.coverage.clone(),
+        unwatched: unwatched(estate, &question.zone),
         assumed: Assumed::of(question.level, question.outside),
     }
+}
+
+fn unwatched(estate: &Estate, zone: &str) -> Vec<String> {
+    let watched = |id: &str| estate.sensors.values().any(|s| s.observes.iter().any(|o| o == id));
+    if watched(zone) {
+        return Vec::new();
+    }
+    let systems = estate.systems.iter().filter(|(_, s)| s.zone == zone);
+    if systems.clone().next().is_none() {
+        return vec![zone.to_owned()];
+    }
+    systems.filter(|(id, _)| !watched(id)).map(|(id, _)| id.clone()).collect()
 }
 
 fn seeds(scope: &Scope<'_>) -> Vec<Seed> {

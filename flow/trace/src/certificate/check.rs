@@ -126,6 +126,22 @@ impl<'t> Trial<'t> {
             "coverage",
             "is not what the records cover",
         )?;
+        let sensors = || {
+            map(&self.estate["sensors"])
+                .flat_map(|(_, s)| list(&s["observes"]))
+                .filter_map(Value::as_str)
+        };
+        let mut blind: Vec<&str> = map(&self.estate["systems"])
+            .filter(|(_, s)| text(s, "zone") == zone)
+            .map(|(id, _)| id.as_str())
+            .collect();
+        blind = if blind.is_empty() { vec![zone] } else { blind };
+        blind.retain(|id| !sensors().any(|o| o == *id || o == zone));
+        need(
+            self.paper["unwatched"] == json!(blind),
+            "unwatched",
+            "is not what no sensor observes",
+        )?;
         let common = "records-are-genuine clocks-within-skew nothing-held-before-its-first-sign nothing-taken-without-an-answer \
                       no-session-taken-over cuts-hold-until-the-ledger-ends-them no-way-beside-the-network";
         let own = if self.strong() {

@@ -151,6 +151,7 @@ fn a_cut_in_time_is_certified_at_the_strong_level() {
         .collect();
     assert_eq!(whys, ["BeforeArrival ×2", "NoAnswer ×1", "WhileCut ×1", "AfterWindow ×1"]);
     assert!(certificate.assumed.contains(&Assumed::EstateNamesEveryConnection));
+    assert_eq!(certificate.unwatched, ["epa"], "no sensor of this estate observes the zone");
     assert_eq!(run(&certificate.to_bytes(), &estate, &basis), Ok([4, 6, 8]));
 }
 
@@ -404,6 +405,7 @@ fn every_forgery_is_refused_by_name() {
         ("contacts", Box::new(|c| c.contacts[0].from = "desk".to_owned())),
         ("coverage", Box::new(|c| c.coverage[0].seen = 1.0)),
         ("coverage", Box::new(|c| c.coverage.clear())),
+        ("unwatched", Box::new(|c| c.unwatched.clear())),
         ("assumed", Box::new(|c| c.assumed.truncate(1))),
         ("assumed", Box::new(|c| c.level = Level::ObservedContacts)),
         ("assumed", Box::new(|c| c.outside = Outside::Everything)),

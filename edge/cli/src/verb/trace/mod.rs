@@ -1,5 +1,7 @@
 //! The verbs of the analysis, one file each, over one shared [`Case`].
 
+mod certificate;
+mod check;
 mod routes;
 
 use std::io::{ErrorKind, Write as _};
@@ -28,12 +30,16 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Verb {
+    Certificate(certificate::Args),
+    Check(check::Args),
     Routes(routes::Args),
 }
 
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode, Problem> {
     match args.verb {
+        Verb::Certificate(args) => certificate::run(&args),
+        Verb::Check(args) => check::run(&args),
         Verb::Routes(args) => routes::run(&args),
     }
 }
