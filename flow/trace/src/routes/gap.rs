@@ -14,6 +14,8 @@ const STEP_COST_MIN: u32 = 100;
 const PROBABLE_COST: u32 = 223;
 /// One more host was entered from outside by itself, and not from those held before: −ln 0.1.
 const ENTRY_COST: u32 = 2_303;
+/// Half of all first signs come so soon after the attacker does, on average, in nanoseconds; the others at any time.
+const SIGN_AFTER: f64 = 15.0 * 60e9;
 /// Shares of trails that cost so much more than the cheapest are nothing (e⁻⁷ ≈ 0.001), in thousandths of a nat.
 const SLACK: u32 = 7_000;
 /// No probability is taken to be less than this.
@@ -91,18 +93,20 @@ pub struct Gap {
 /// c ÷ (λ·T·n) times as likely to be the attacker's as not (c: share of records that arrive). λ is the larger of what the pair
 /// did in all the records and what two hosts as busy as these would do by chance. A step that nobody recorded is
 /// (1 − c) ÷ n. A host on the way on which nothing fired costs the share of hosts on which nothing fires. Setting out from a
-/// host held long ago costs by the time since then ÷ T.
+/// host held long ago costs by the time since then ÷ T. Half of all first signs are taken to come soon after the attacker
+/// does: of the contacts with the host in question, those shortly before its first sign cost least.
 pub fn gaps(network: &Network<'_>) -> Vec<Gap> {
     let mut anchors = network.anchors.to_vec();
     anchors.sort_unstable();
     let mut seen = BTreeSet::new();
     anchors.retain(|a| (a.node as usize) < network.missed.len() && seen.insert(a.node));
     anchors.truncate(GAPS_MAX);
-    let scale = Scale::new(network, &anchors);
-    let leads = scale.leads(network, &anchors);
     let held: BTreeSet<u32> = anchors.iter().map(|a| a.node).collect();
+    let scale = Scale::new(network, &anchors);
+    let mut leads = scale.leads(network, &anchors);
+    let into = into(&leads, &held);
     let blind = |(node, missed): (usize, &f64)| scale.blind(*missed, held.contains(&(node as u32)));
-    let blind: Vec<Blind> = network.missed.iter().enumerate().map(blind).collect();
+    let mut blind: Vec<Blind> = network.missed.iter().enumerate().map(blind).collect();
     let mut gaps = Vec::new();
     for (i, anchor) in anchors.iter().enumerate() {
         let mut starts: Vec<Start> = anchors[..i].iter().map(|a| scale.start(a, anchor)).collect();
@@ -111,6 +115,13 @@ pub fn gaps(network: &Network<'_>) -> Vec<Gap> {
             node: e.node,
             cost: ENTRY_COST,
         }));
+        let arriving = into.get(&anchor.node).map_or(&[][..], |l| l);
+        let before: Vec<u32> = arriving.iter().map(|l| leads[*l].cost).collect();
+        for lead in arriving {
+            leads[*lead].cost += scale.early(anchor.since.saturating_sub(leads[*lead].at));
+        }
+        let unseen = blind[anchor.node as usize].into;
+        blind[anchor.node as usize].into = unseen.map(|c| c + scale.unseen(starts.iter().map(|s| s.at).max(), anchor.since));
         let found = trails(&Search {
             leads: &leads,
             blind: &blind,
@@ -121,12 +132,25 @@ pub fn gaps(network: &Network<'_>) -> Vec<Gap> {
             k: network.k,
             slack: SLACK,
         });
+        blind[anchor.node as usize].into = unseen;
+        for (lead, cost) in arriving.iter().zip(before) {
+            leads[*lead].cost = cost;
+        }
         gaps.push(Gap {
             anchor: *anchor,
             ways: weighed(found),
         });
     }
     gaps
+}
+
+/// Returns which leads come to each of the hosts.
+fn into(leads: &[Lead], hosts: &BTreeSet<u32>) -> BTreeMap<u32, Vec<usize>> {
+    let mut into: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (i, lead) in leads.iter().enumerate().filter(|(_, l)| hosts.contains(&l.to)) {
+        into.entry(lead.to).or_default().push(i);
+    }
+    into
 }
 
 fn weighed(trails: Vec<Trail>) -> Vec<Way> {
@@ -173,6 +197,20 @@ impl Scale {
             node: from.node,
             cost: (waited * 1e3).min(f64::from(u32::MAX / 4)) as u32,
         }
+    }
+
+    /// What it costs that the first sign came so long after the step to its host: nothing if at once.
+    fn early(&self, before: i64) -> u32 {
+        let soon = (self.pace / SIGN_AFTER).max(1.0);
+        let density = soon * (-(before as f64) / SIGN_AFTER).exp() + 1.0;
+        cost(density / (soon + 1.0))
+    }
+
+    /// The same for a step that came at no time known, and for there being no more steps than this one in all the time since
+    /// a host was held last.
+    fn unseen(&self, last: Option<i64>, since: i64) -> u32 {
+        let waited = last.map_or(0, |l| since.saturating_sub(l)) as f64 / self.pace;
+        cost(2.0 / ((self.pace / SIGN_AFTER).max(1.0) + 1.0)) + cost(1.0 / waited.max(1.0))
     }
 
     /// Arriving unseen pays for both ends: what the records of the host it left would show is shown by its own as well.
