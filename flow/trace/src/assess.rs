@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_detect::AddressBook;
 use leckwehr_estate::{Estate, SystemKind};
@@ -6,6 +6,7 @@ use leckwehr_incident::{CredentialAssessment, Finding, HostAssessment, Impact, T
 use leckwehr_telemetry::{Events, SensorAccount};
 
 use crate::bytes::{self, Outflow};
+use crate::coverage::CLOCK_SKEW_MS;
 use crate::reach::{Contact, Contacts, Reach, forward};
 use crate::route::Route;
 use crate::scene::{Means, Scene};
@@ -21,6 +22,8 @@ pub struct TraceConfig {
     pub accounts: Vec<SensorAccount>,
     /// Milliseconds after the end of the window at which claims must be looked at again.
     pub review_after_ms: i64,
+    /// Bytes that left through a guard beyond what its counters per address account for, by guard: they are in no bound.
+    pub untold_bytes: BTreeMap<String, u64>,
 }
 
 impl TraceConfig {
@@ -29,6 +32,7 @@ impl TraceConfig {
         Self {
             accounts,
             review_after_ms: 6 * 3_600_000,
+            untold_bytes: BTreeMap::new(),
         }
     }
 }
@@ -86,7 +90,8 @@ fn hosts(scene: &Scene<'_>, route: &Route<'_>, estate: &Estate) -> Vec<HostAsses
     hosts
 }
 
-/// Returns the hosts that are reached by steps forward in time, and by nothing more.
+/// Returns the hosts that are reached by steps forward in time, and by nothing more. Clocks may differ: a step shortly before
+/// the attack's first sign on a host, or at an address outside that his sessions came from, counts as one after it.
 fn possible(scene: &Scene<'_>, route: &Route<'_>) -> Vec<HostAssessment> {
     let contacts: Contacts = scene
         .touches
@@ -100,8 +105,7 @@ fn possible(scene: &Scene<'_>, route: &Route<'_>) -> Vec<HostAssessment> {
     let seeds: Vec<(u32, i64)> = route
         .held
         .iter()
-        .filter(|(n, _)| scene.is_inside(**n))
-        .map(|(n, h)| (*n, h.since.0))
+        .map(|(n, h)| (*n, h.since.plus_ms(-CLOCK_SKEW_MS).0))
         .collect();
     let Reach { time, parent } = forward(scene.names.len(), &contacts, &seeds);
     let mut hosts = Vec::new();

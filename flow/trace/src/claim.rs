@@ -4,6 +4,11 @@ use leckwehr_estate::Estate;
 use leckwehr_incident::{Claim, ClaimTopic, Confidence, Coverage, Impact, Tier, Timestamp};
 
 use crate::TraceConfig;
+use crate::coverage::damaged_unowned;
+
+mod detail;
+
+pub use detail::{ClaimSheet, DetailedClaim, RefusedClaim, detailed_claims};
 
 /// A sensor that fell silent this long before the end of the window covers no more than until then.
 const SILENCE_MS_MAX: i64 = 10_000;
@@ -29,6 +34,21 @@ pub fn claims(impact: &Impact, estate: &Estate, config: &TraceConfig) -> Vec<Cla
         .collect()
 }
 
+impl TraceConfig {
+    /// Returns what is in no bound and no claim because it cannot be told whose it is, one sentence each.
+    pub(crate) fn untold(&self) -> Vec<String> {
+        let guards = self.untold_bytes.iter().filter(|(_, bytes)| **bytes > 0);
+        let mut untold: Vec<String> = guards
+            .map(|(guard, bytes)| format!("{bytes} bytes through {guard} to addresses that its counters do not tell apart"))
+            .collect();
+        let damaged = damaged_unowned(&self.accounts);
+        if damaged > 0 {
+            untold.push(format!("what {damaged} damaged records that name no sensor recorded"));
+        }
+        untold
+    }
+}
+
 struct Page<'a> {
     impact: &'a Impact,
     config: &'a TraceConfig,
@@ -48,9 +68,12 @@ impl Page<'_> {
         if exits.is_empty() {
             return None;
         }
-        let bytes = self.impact.bytes_out_max;
+        // What went to addresses that are not told apart has left through an observed exit as well.
+        let untold_bytes = self.config.untold_bytes.values().copied().fold(0, u64::saturating_add);
+        let bytes = self.impact.bytes_out_max.saturating_add(untold_bytes);
         let open = &self.impact.exits_unobserved;
-        let whole = exits.iter().all(|c| c.seen >= 1.0 && c.missing.is_empty()) && open.is_empty();
+        let untold = self.config.untold();
+        let whole = exits.iter().all(|c| c.seen >= 1.0 && c.missing.is_empty()) && open.is_empty() && untold.is_empty();
         let period = format!("{} – {}", self.from, self.to);
         let (unseen_de, unseen_en) = match open.len() {
             0 => (
@@ -75,7 +98,10 @@ impl Page<'_> {
             confidence: if whole { Confidence::Likely } else { Confidence::Assessed },
             evidence,
             coverage: said(&exits),
-            not_seen: joined(open, "ways out without a sensor: media, mobile networks, paper"),
+            not_seen: joined(
+                &[untold, open.clone()].concat(),
+                "ways out without a sensor: media, mobile networks, paper",
+            ),
             review_by: self.review_by,
         })
     }
@@ -113,8 +139,12 @@ impl Page<'_> {
         })
     }
 
-    /// Only systems whose own sensors numbered every record, lost none and spoke until the end.
+    /// Only systems whose own sensors numbered every record, lost none and spoke until the end; none at all while there are
+    /// damaged records that no sensor owns, because each of them may be the one that names such a system.
     fn not_reached(&self, estate: &Estate) -> Option<Claim> {
+        if damaged_unowned(&self.config.accounts) > 0 {
+            return None;
+        }
         let named: BTreeSet<&str> = self.impact.hosts.iter().map(|h| h.system.as_str()).collect();
         let complete: BTreeSet<&str> = self
             .config

@@ -5,6 +5,19 @@ use leckwehr_telemetry::{Kind, SensorAccount};
 use crate::bytes::Outflow;
 use crate::scene::Scene;
 
+mod ledger;
+mod sensitivity;
+mod timeline;
+
+/// Clocks of two machines differ by no more than this, in milliseconds: what a host did this long before the attack's first
+/// sign there may have come after it.
+pub(crate) const CLOCK_SKEW_MS: i64 = 2_000;
+
+pub(crate) use ledger::damaged_unowned;
+pub use ledger::{ASSETS_MAX, CoverageLedger, LedgerConfig, Track};
+pub use sensitivity::{HopEvidence, Miss};
+pub use timeline::{RUNS_MAX, Run, SLOT_MS, SLOTS_MAX, SlotState};
+
 /// Returns what each sensor saw, by asset and evidence class, with what is known to be missing.
 pub(crate) fn coverage(scene: &Scene<'_>, accounts: &[SensorAccount]) -> Vec<Coverage> {
     let mut coverage = Vec::new();

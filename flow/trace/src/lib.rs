@@ -36,6 +36,7 @@ pub mod certificate;
 mod claim;
 mod coverage;
 pub mod export;
+mod exposure;
 pub mod hidden;
 mod outside;
 mod reach;
@@ -43,10 +44,22 @@ mod route;
 pub mod routes;
 mod scene;
 mod technique;
+mod theft;
 
 pub use assess::{TraceConfig, UNKNOWN_HOSTS_MAX, assess};
-pub use claim::claims;
+pub use claim::{ClaimSheet, DetailedClaim, RefusedClaim, claims, detailed_claims};
+pub use coverage::{
+    ASSETS_MAX, CoverageLedger, HopEvidence, LedgerConfig, Miss, RUNS_MAX, Run, SLOT_MS, SLOTS_MAX, SlotState, Track,
+};
+pub use exposure::{
+    ConnectionExposure, Cuts, DataExposure, DataPlace, Exposure, InsurerExposure, LinkCoverage, Observed, PartnerCheck,
+    PartyExposure, RecordBounds, exposure,
+};
 pub use reach::{
     Certainty, Closure, Columns, Contact, Contacts, Cut, CutPlan, LANES, LIVE_NODES_MAX, Lanes, Live, LiveError, NotSorted,
     Reach, SyntheticLog, backward, blast_radius, forward, forward_many, forward_restless, forward_skewed, what_if,
+};
+pub use theft::{
+    BEACON_CONNECTIONS_MIN, BEACON_REGULAR_MIN, BEACON_SCORE_MIN, Beacon, ByteWindow, DESTINATIONS_MAX, DestinationEvidence,
+    FILES_READ_MIN, INTERNAL_BYTES_MIN, Judgement, Others, Staging, StagingKind, TheftEvidence, Tunnel, WINDOWS_SHOWN_MAX, theft,
 };

@@ -3,8 +3,11 @@
 
 mod apt29;
 mod certificate;
+mod coverage;
 mod estates;
 mod export;
+mod exposure;
 mod house;
 mod reach;
 mod routes;
+mod theft;
