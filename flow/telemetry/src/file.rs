@@ -3,7 +3,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 /// Opens a file and unpacks it by its content: gzip, Zstandard or plain.
-pub(crate) fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+pub fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
     let mut file = BufReader::new(File::open(path)?);
     let magic = file.fill_buf()?;
     if magic.starts_with(&[0x1f, 0x8b]) {
@@ -16,7 +16,7 @@ pub(crate) fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
 }
 
 /// What [`read_line`] found.
-pub(crate) enum Line {
+pub enum Line {
     /// A line is in the buffer.
     Whole,
     /// The line was longer than the limit; its first bytes are in the buffer, the rest was skipped.
@@ -26,7 +26,7 @@ pub(crate) enum Line {
 }
 
 /// Reads one line without its end into `buffer`, never more than `bytes_max`; adds what was consumed to `offset`.
-pub(crate) fn read_line(reader: &mut dyn BufRead, buffer: &mut Vec<u8>, bytes_max: usize, offset: &mut u64) -> io::Result<Line> {
+pub fn read_line(reader: &mut dyn BufRead, buffer: &mut Vec<u8>, bytes_max: usize, offset: &mut u64) -> io::Result<Line> {
     buffer.clear();
     let mut limited = reader.take(bytes_max as u64 + 1);
     let read = limited.read_until(b'\n', buffer)?;

@@ -46,6 +46,7 @@ mod zeek;
 pub use account::{GAPS_MAX, SensorAccount};
 pub use event::{Kind, Outcome, Product, Record};
 pub use events::{Event, Events};
+pub use file::{Line, open, read_line};
 pub use flat::FIELDS_MAX;
 pub use intake::{
     BATCH_EVENTS_MAX, DAMAGED_BYTES_MAX, DAMAGED_MAX, Damaged, FileReport, Intake, IntakeError, LINE_BYTES_MAX, SENSORS_MAX,

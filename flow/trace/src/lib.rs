@@ -38,6 +38,7 @@ mod coverage;
 pub mod export;
 mod exposure;
 pub mod hidden;
+pub mod load;
 mod outside;
 mod reach;
 mod route;

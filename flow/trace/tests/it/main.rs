@@ -8,6 +8,7 @@ mod estates;
 mod export;
 mod exposure;
 mod house;
+mod load;
 mod reach;
 mod routes;
 mod theft;
