@@ -19,6 +19,8 @@
 mod duty;
 mod feed;
 mod gantt;
+mod impact_map;
+pub mod impact_report;
 mod language;
 mod layout;
 mod lint;

@@ -144,7 +144,7 @@ fn nodes(svg: &mut Svg, layout: &Layout<'_>, l: Language) {
 }
 
 /// Draws a host: the shape says the tier as well as the colour does; a ring says "off the grid".
-fn glyph(svg: &mut Svg, (x, y): (f64, f64), tier: Tier, isolated: bool, r: f64, hint: &str) {
+pub(crate) fn glyph(svg: &mut Svg, (x, y): (f64, f64), tier: Tier, isolated: bool, r: f64, hint: &str) {
     let [left, top, d] = [x - r, y - r, 2.0 * r].map(round);
     let (x, y) = (round(x), round(y));
     let path = match tier {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod impact;
+#[cfg(test)]
 mod lint;
 #[cfg(test)]
 mod report;
