@@ -145,7 +145,8 @@ pub(super) fn facts(ledger: Option<&Path>) -> Result<Vec<(u64, Fact)>, Problem> 
     (0..).zip(entries).map(fact).collect()
 }
 
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Problem> {
+/// Writes a file of an answer; the folder is made if it does not exist.
+pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Problem> {
     let path = folder.join(name);
     let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, bytes));
     written.map_err(|error| Problem::new("LW-TRACE-012", format!("{} cannot be written", path.display()), &error))

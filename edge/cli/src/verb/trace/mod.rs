@@ -2,6 +2,7 @@
 
 mod certificate;
 mod check;
+mod report;
 mod routes;
 
 use std::io::{ErrorKind, Write as _};
@@ -32,6 +33,7 @@ pub struct Args {
 enum Verb {
     Certificate(certificate::Args),
     Check(check::Args),
+    Report(report::Args),
     Routes(routes::Args),
 }
 
@@ -40,6 +42,7 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
     match args.verb {
         Verb::Certificate(args) => certificate::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Report(args) => report::run(&args),
         Verb::Routes(args) => routes::run(&args),
     }
 }

@@ -1,0 +1,224 @@
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use leckwehr_incident::{Claim, Timestamp};
+use leckwehr_publish::Language;
+use leckwehr_publish::impact_report::{Hypothesis, ImpactInput, render_impact};
+use leckwehr_publish::report::Annex;
+use leckwehr_trace::claims;
+use leckwehr_trace::export::{Export, graphml, open_graph, stix_bundle};
+use leckwehr_trace::routes::{Leg, Route, Routes, WAYS_SHOWN, routes};
+
+use super::certificate::write;
+use super::{Case, CaseArgs, print, print_json};
+use crate::problem::Problem;
+
+/// Write the analysis for people and for other tools into a folder.
+///
+/// report.html (one file, no script, prints well), stix.json (STIX 2.1 bundle with an Attack Flow), opengraph.json
+/// (BloodHound OpenGraph) and impact.graphml. Equal records, estate and --created give equal bytes.
+///
+/// Example:
+///
+///     leckwehr trace report --estate examples/apt29 --out day1-report apt29-day1.zeek.jsonl
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    case: CaseArgs,
+    /// Folder to write into; it is made if it does not exist, and files of the same names are replaced.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// What to write; everything if not given.
+    #[arg(long = "format", value_enum)]
+    formats: Vec<Format>,
+    /// Name of the incident, as it stands in every file.
+    #[arg(long, value_name = "NAME", default_value = "Impact analysis")]
+    name: String,
+    /// Time of creation that the files bear (RFC 3339); the last record if not given.
+    #[arg(long, value_name = "TIME")]
+    created: Option<Timestamp>,
+    /// Language of report.html.
+    #[arg(long, value_enum, default_value = "en")]
+    language: LanguageName,
+}
+
+/// What to write.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+enum Format {
+    /// report.html
+    Html,
+    /// stix.json
+    Stix,
+    /// opengraph.json
+    Opengraph,
+    /// impact.graphml
+    Graphml,
+}
+
+/// Language of the report.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum LanguageName {
+    /// German.
+    De,
+    /// English.
+    En,
+}
+
+/// Runs the verb.
+pub fn run(args: &Args) -> Result<ExitCode, Problem> {
+    let case = Case::read(&args.case)?;
+    let claims = claims(&case.impact, &case.estate, &case.config);
+    let created = args.created.or(case.impact.window.map(|w| w.1)).unwrap_or_default();
+    let export = Export {
+        name: &args.name,
+        impact: &case.impact,
+        claims: &claims,
+        findings: &case.findings,
+        estate: &case.estate,
+        created,
+    };
+    let all = [Format::Html, Format::Stix, Format::Opengraph, Format::Graphml];
+    let wanted: BTreeSet<Format> = match args.formats.is_empty() {
+        true => all.into(),
+        false => args.formats.iter().copied().collect(),
+    };
+    let pretty = |value: serde_json::Value| serde_json::to_vec_pretty(&value).unwrap_or_default();
+    let mut written = Vec::new();
+    for format in wanted {
+        let (name, bytes) = match format {
+            Format::Html => ("report.html", page(args, &case, &claims, created)?.into_bytes()),
+            Format::Stix => ("stix.json", pretty(stix_bundle(&export))),
+            Format::Opengraph => ("opengraph.json", pretty(open_graph(&export))),
+            Format::Graphml => ("impact.graphml", graphml(&export).into_bytes()),
+        };
+        write(&args.out, name, &bytes)?;
+        written.push((args.out.join(name).display().to_string(), bytes.len()));
+    }
+    if args.case.json {
+        let files: Vec<_> = written
+            .iter()
+            .map(|(path, bytes)| serde_json::json!({ "path": path, "bytes": bytes }))
+            .collect();
+        print_json(&serde_json::json!({ "input": case.input(), "files": files }))?;
+    } else {
+        let lines: Vec<String> = written
+            .iter()
+            .map(|(path, bytes)| format!("{path}  {bytes} bytes\n"))
+            .collect();
+        print(&lines.concat())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn page(args: &Args, case: &Case, claims: &[Claim], created: Timestamp) -> Result<String, Problem> {
+    let language = match args.language {
+        LanguageName::De => Language::De,
+        LanguageName::En => Language::En,
+    };
+    let found = routes(
+        &case.events,
+        &case.findings,
+        &case.estate,
+        &case.config,
+        &case.impact,
+        WAYS_SHOWN,
+    );
+    let files: Vec<&str> = case.files.iter().filter_map(|f| f.path.rsplit('/').next()).collect();
+    let source = match files.len() {
+        0..=3 => files.join(", "),
+        n => format!("{} + {}", files[..3].join(", "), n - 3),
+    };
+    let page = render_impact(&ImpactInput {
+        title: args.name.clone(),
+        source,
+        impact: &case.impact,
+        claims,
+        estate: &case.estate,
+        hypotheses: hypotheses(&found),
+        tracks: Vec::new(),
+        annexes: vec![annex(&found, language)],
+        generated_at: created,
+        language,
+    });
+    page.map_err(|error| Problem::new("LW-TRACE-014", "the report cannot be drawn", &error))
+}
+
+/// Steps of the best way to each host that no record shows.
+fn hypotheses(found: &Routes) -> Vec<Hypothesis> {
+    let best = found.routes.iter().filter(|r| r.rank == 1);
+    let mut hypotheses: Vec<Hypothesis> = best
+        .flat_map(|r| &r.hops)
+        .filter_map(|hop| {
+            let bridge = hop.bridge.as_ref()?;
+            let missed = bridge.missed * 100.0;
+            Some(Hypothesis {
+                from: hop.from.clone(),
+                to: hop.to.clone(),
+                earliest: hop.earliest,
+                latest: hop.latest,
+                why: format!(
+                    "{}; {missed:.0} % of such steps leave no record; to be looked at: {}",
+                    bridge.why,
+                    bridge.confirm.join(", ")
+                ),
+            })
+        })
+        .collect();
+    hypotheses
+        .sort_by(|a, b| (a.earliest, &a.from, &a.to, a.latest, &a.why).cmp(&(b.earliest, &b.from, &b.to, b.latest, &b.why)));
+    hypotheses.dedup();
+    hypotheses
+}
+
+fn annex(found: &Routes, l: Language) -> Annex {
+    let head = [
+        l.pick("Ziel", "to"),
+        l.pick("von", "from"),
+        l.pick("Abschnitt", "leg"),
+        l.pick("Rang", "rank"),
+        l.pick("Anteil", "share"),
+        l.pick("Sicherheit", "certainty"),
+        l.pick("Schritte", "steps"),
+        l.pick("was es änderte", "what would change it"),
+    ];
+    Annex {
+        title: l
+            .pick("Wege, auch die weniger wahrscheinlichen", "Ways, the less likely ones too")
+            .to_owned(),
+        note: l
+            .pick(
+                "Anteil: Gewicht unter den Wegen zum selben Ziel. [Vermutung]: kein Beleg für diesen Schritt.",
+                "Share: weight among the ways to the same end. [hypothesis]: no record of this step.",
+            )
+            .to_owned(),
+        head: head.map(str::to_owned).to_vec(),
+        rows: found.routes.iter().map(|route| way(route, l)).collect(),
+    }
+}
+
+fn way(route: &Route, l: Language) -> Vec<String> {
+    let leg = match route.leg {
+        Leg::In => l.pick("hinein", "in"),
+        Leg::Through => l.pick("hindurch", "through"),
+        Leg::Out => l.pick("hinaus", "out"),
+    };
+    let step = |hop: &leckwehr_trace::routes::RouteHop| {
+        let mark = if hop.bridge.is_some() {
+            l.pick(" [Vermutung]", " [hypothesis]")
+        } else {
+            ""
+        };
+        format!("{} → {}: {}{mark}", hop.from, hop.to, hop.means)
+    };
+    vec![
+        route.to.clone(),
+        route.from.clone(),
+        leg.to_owned(),
+        route.rank.to_string(),
+        format!("{:.0} %", route.share * 100.0),
+        leckwehr_publish::tier_words(route.tier, l).to_owned(),
+        route.hops.iter().map(step).collect::<Vec<_>>().join("; "),
+        route.would_change.join("; "),
+    ]
+}
