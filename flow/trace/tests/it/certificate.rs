@@ -485,7 +485,7 @@ fn other_inputs_are_refused() {
 // ── against brute force ─────────────────────────────────────────────────────────────────────────────────────────
 
 const STATES: [&str; 7] = ["s0", "s1", "s2", "s3", "s4", "10.0.1.99", "203.0.113.9"];
-const ENDS: [&str; 7] = ["z0", "z1", "z2", "z3", "net", "s1", "s4"];
+const ENDS: [&str; 8] = ["z0", "z1", "z2", "z3", "z3", "net", "s1", "s4"];
 const TICKS: i64 = 12;
 
 #[derive(Debug, Clone)]
@@ -499,10 +499,10 @@ fn small() -> impl Strategy<Value = Small> {
     let tick = || 0..TICKS;
     let zones = prop::collection::vec(0..4_usize, 5);
     let links = prop::collection::vec((0..ENDS.len(), 0..ENDS.len(), any::<bool>()), 0..6);
-    let contacts = prop::collection::vec((tick(), 0..3_i64, 0..STATES.len(), 0..STATES.len(), 0..3_u8), 0..14);
-    let switches = prop::collection::vec((tick(), 0..9_usize, any::<bool>()), 0..10);
-    let seeds = prop::collection::vec((0..STATES.len(), tick()), 1..3);
-    let ask = (tick(), 0..3_i64, any::<bool>(), any::<bool>());
+    let contacts = prop::collection::vec((tick(), 0..3_i64, 0..STATES.len(), 0..STATES.len(), 0..3_u8), 0..10);
+    let switches = prop::collection::vec((tick(), 0..9_usize, any::<bool>()), 0..16);
+    let seeds = prop::collection::vec((0..STATES.len(), 0..6_i64), 1..3);
+    let ask = (3..TICKS, 0..3_i64, any::<bool>(), any::<bool>());
     let needs = prop::option::of((0..5_usize, 0..5_usize, any::<bool>()));
     (zones, links, contacts, switches, seeds, ask, needs).prop_map(|(zones, links, contacts, switches, seeds, ask, needs)| {
         let mut estate = estates::empty();
