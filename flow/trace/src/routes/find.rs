@@ -144,8 +144,8 @@ impl Finder<'_> {
             to: hops.last().map_or_else(String::new, |h| h.to.clone()),
             rank,
             tier: hops.iter().map(|h| h.tier).max().unwrap_or(Tier::Unknown),
-            share: way.share,
-            cost_nats: f64::from(way.trail.cost) / 1e3,
+            share: Some(way.share),
+            cost_nats: Some(f64::from(way.trail.cost) / 1e3),
             hops,
             would_change,
         }
@@ -390,8 +390,8 @@ fn seen(leg: Leg, rank: usize, from: &str, to: &str, hops: Vec<RouteHop>) -> Rou
         to: to.to_owned(),
         rank,
         tier: hops.iter().map(|h| h.tier).max().unwrap_or(Tier::Unknown),
-        share: 1.0,
-        cost_nats: 0.0,
+        share: None,
+        cost_nats: None,
         hops,
         would_change: Vec::new(),
     }

@@ -6,18 +6,18 @@ use crate::routes::search::{Blind, Lead, Search, Start, Step, Trail, trails};
 
 /// Share of the attacker's hosts on which something fires, where nothing better is known.
 pub const SENSITIVITY: f64 = 0.6;
-/// Cost of a step that its own evidence proves.
-const PROVEN_COST: u32 = 0;
-/// Least cost of any other step, in thousandths of a nat: nothing speaks for a step but that it fits.
-const STEP_COST_MIN: u32 = 100;
-/// Cost of a step that is probable by its own evidence, in thousandths of a nat: −ln 0.8.
-const PROBABLE_COST: u32 = 223;
+/// Cost of a step that its own evidence proves, in thousandths of a nat: 3,000 to 1.
+const PROVEN_COST: i32 = -8_000;
+/// Cost of a step that is probable by its own evidence: 150 to 1.
+const PROBABLE_COST: i32 = -5_000;
+/// Least cost of any other contact: however rare it is, nothing speaks for it by itself.
+const CONTACT_COST_MIN: i32 = 0;
 /// One more host was entered from outside by itself, and not from those held before: −ln 0.1.
-const ENTRY_COST: u32 = 2_303;
+const ENTRY_COST: i32 = 2_303;
 /// Half of all first signs come so soon after the attacker does, on average, in nanoseconds; the others at any time.
 const SIGN_AFTER: f64 = 15.0 * 60e9;
 /// Shares of trails that cost so much more than the cheapest are nothing (e⁻⁷ ≈ 0.001), in thousandths of a nat.
-const SLACK: u32 = 7_000;
+const SLACK: i32 = 7_000;
 /// No probability is taken to be less than this.
 const PROBABILITY_MIN: f64 = 1e-6;
 /// Hosts known to be held whose way in is looked for one by one.
@@ -116,7 +116,7 @@ pub fn gaps(network: &Network<'_>) -> Vec<Gap> {
             cost: ENTRY_COST,
         }));
         let arriving = into.get(&anchor.node).map_or(&[][..], |l| l);
-        let before: Vec<u32> = arriving.iter().map(|l| leads[*l].cost).collect();
+        let before: Vec<i32> = arriving.iter().map(|l| leads[*l].cost).collect();
         for lead in arriving {
             leads[*lead].cost += scale.early(anchor.since.saturating_sub(leads[*lead].at));
         }
@@ -171,7 +171,7 @@ struct Scale {
     pace: f64,
     /// Nanoseconds that the contacts span.
     span: f64,
-    unmarked: u32,
+    unmarked: i32,
 }
 
 impl Scale {
@@ -195,12 +195,12 @@ impl Scale {
         Start {
             at: from.since,
             node: from.node,
-            cost: (waited * 1e3).min(f64::from(u32::MAX / 4)) as u32,
+            cost: (waited * 1e3).min(f64::from(i32::MAX / 4)) as i32,
         }
     }
 
     /// What it costs that the first sign came so long after the step to its host: nothing if at once.
-    fn early(&self, before: i64) -> u32 {
+    fn early(&self, before: i64) -> i32 {
         let soon = (self.pace / SIGN_AFTER).max(1.0);
         let density = soon * (-(before as f64) / SIGN_AFTER).exp() + 1.0;
         cost(density / (soon + 1.0))
@@ -208,7 +208,7 @@ impl Scale {
 
     /// The same for a step that came at no time known, and for there being no more steps than this one in all the time since
     /// a host was held last.
-    fn unseen(&self, last: Option<i64>, since: i64) -> u32 {
+    fn unseen(&self, last: Option<i64>, since: i64) -> i32 {
         let waited = last.map_or(0, |l| since.saturating_sub(l)) as f64 / self.pace;
         cost(2.0 / ((self.pace / SIGN_AFTER).max(1.0) + 1.0)) + cost(1.0 / waited.max(1.0))
     }
@@ -239,7 +239,7 @@ impl Scale {
                 let arrives = 1.0 - network.missed.get(s.to as usize).copied().unwrap_or(0.0);
                 let odds = arrives.max(PROBABILITY_MIN) / (usual / self.span * self.pace * self.hosts).max(PROBABILITY_MIN);
                 let quiet = if marked.contains_key(&s.to) { 0 } else { self.unmarked };
-                (cost(odds) + quiet).max(STEP_COST_MIN)
+                (odd(odds) + quiet).max(CONTACT_COST_MIN)
             }
         };
         let hosts = network.missed.len();
@@ -261,11 +261,16 @@ impl Scale {
     }
 }
 
+/// −ln of odds, in thousandths of a nat.
+fn odd(odds: f64) -> i32 {
+    (-odds.max(PROBABILITY_MIN).ln() * 1e3).round() as i32
+}
+
 /// −ln, in thousandths of a nat; what is likelier than not to happen costs nothing.
-fn cost(probability: f64) -> u32 {
+fn cost(probability: f64) -> i32 {
     (-probability.max(PROBABILITY_MIN * PROBABILITY_MIN).ln() * 1e3)
         .round()
-        .max(0.0) as u32
+        .max(0.0) as i32
 }
 
 /// What speaks for a host that lies on ways between held hosts.

@@ -59,6 +59,9 @@ impl Link {
     }
 }
 
+/// A record that a finding stands on: its row, what the finding means, and the finding as a sentence.
+type Mark = (usize, Meaning, String);
+
 /// What records show between held hosts and others, split by port, with the tier that the impact analysis supports.
 pub(crate) struct Links<'s> {
     scene: &'s Scene<'s>,
@@ -66,8 +69,8 @@ pub(crate) struct Links<'s> {
     since: BTreeMap<u32, Timestamp>,
     inside: BTreeMap<Key, Link>,
     outside: BTreeMap<Key, Link>,
-    /// Findings about a host and an address outside: row of the record → what it means, sentence.
-    marks: BTreeMap<(u32, u32), Vec<(usize, Meaning, String)>>,
+    /// Findings about a host and an address outside, by both.
+    marks: BTreeMap<(u32, u32), Vec<Mark>>,
 }
 
 impl<'s> Links<'s> {
@@ -354,7 +357,7 @@ impl<'s> Links<'s> {
         let scene = self.scene;
         let port_of = |row: usize| scene.events.get(row).map_or(0, |e| e.port());
         let of_pair = self.marks.get(&(key.from, key.to)).into_iter().flatten();
-        let marks: Vec<&(usize, Meaning, String)> = of_pair.filter(|(row, ..)| port_of(*row) == key.port).collect();
+        let marks: Vec<&Mark> = of_pair.filter(|(row, ..)| port_of(*row) == key.port).collect();
         // Much volume alone is no mark unless more went out than came back.
         let marked = marks
             .iter()
@@ -406,7 +409,7 @@ fn unmarked(key: &Key, link: &Link) -> String {
 }
 
 /// Volume alone is called an upload only where the address is one that data went to and more went out than came back.
-fn purpose(marks: &[&(usize, Meaning, String)], link: &Link, role: OutsideRole, tier: Tier) -> &'static str {
+fn purpose(marks: &[&Mark], link: &Link, role: OutsideRole, tier: Tier) -> &'static str {
     let has = |meaning: Meaning| marks.iter().any(|(_, m, _)| *m == meaning);
     let takes = matches!(role, OutsideRole::Exfiltration | OutsideRole::CommandAndExfiltration);
     let named = marks

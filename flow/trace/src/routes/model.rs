@@ -64,10 +64,11 @@ pub struct Route {
     pub rank: usize,
     /// As sure as its least certain hop.
     pub tier: Tier,
-    /// Likelihood relative to the other ways to the same end, 0 to 1.
-    pub share: f64,
-    /// −ln of its likelihood.
-    pub cost_nats: f64,
+    /// Likelihood relative to the other ways to the same end, 0 to 1; `None` where there was nothing to weigh: ways out, and
+    /// further ways to a host that was held already.
+    pub share: Option<f64>,
+    /// −ln of its likelihood, likewise; below 0 where evidence speaks for it.
+    pub cost_nats: Option<f64>,
     /// Steps in order of time.
     pub hops: Vec<RouteHop>,
     /// What would make it more or less certain.

@@ -16,8 +16,8 @@ pub struct Lead {
     pub from: u32,
     /// Host that was touched.
     pub to: u32,
-    /// Negative logarithm of its likelihood, in thousandths of a nat.
-    pub cost: u32,
+    /// Negative logarithm of its likelihood, in thousandths of a nat; below 0 where it speaks for the attacker.
+    pub cost: i32,
     /// The caller's number of the record.
     pub record: usize,
 }
@@ -29,9 +29,9 @@ pub struct Lead {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Blind {
     /// Leaving the host unseen.
-    pub out: Option<u32>,
+    pub out: Option<i32>,
     /// Arriving at the host unseen.
-    pub into: Option<u32>,
+    pub into: Option<i32>,
 }
 
 /// A host that the attacker can set out from.
@@ -42,7 +42,7 @@ pub struct Start {
     /// Which host.
     pub node: u32,
     /// What it costs to set out from here and not elsewhere, in thousandths of a nat.
-    pub cost: u32,
+    pub cost: i32,
 }
 
 /// What is looked for.
@@ -63,8 +63,9 @@ pub struct Search<'a> {
     pub bridges: usize,
     /// Trails wanted, up to [`TRAILS_MAX`].
     pub k: usize,
-    /// Trails that cost this much more than one single bridge are not followed, in thousandths of a nat.
-    pub slack: u32,
+    /// Trails that cost this much more than one single bridge are not followed, in thousandths of a nat; what still gets
+    /// cheaper on the way may be lost with them.
+    pub slack: i32,
 }
 
 /// One step of a trail.
@@ -99,7 +100,7 @@ impl Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trail {
     /// Sum of its costs, in thousandths of a nat.
-    pub cost: u32,
+    pub cost: i32,
     /// Where it begins.
     pub start: Start,
     /// Its steps, in order of time.
@@ -119,8 +120,9 @@ impl Trail {
 /// was reached before now, so that nothing but its cost matters (Wu et al., "Path problems in temporal graphs", VLDB
 /// 2014). Leads of one time stamp are taken to a fix-point, in an order of their own, so that the order of records never
 /// changes a result. A bridge may lead from anywhere to anywhere that is blind; the cheapest places to leave from are kept
-/// aside, so that a bridge costs no pass over all pairs of hosts. The first trail is exactly the cheapest of all within
-/// [`TRAIL_STEPS_MAX`]; the others are the cheapest found with k labels per host.
+/// aside, so that a bridge costs no pass over all pairs of hosts. Where no lead
+/// costs less than 0, the first trail is exactly the cheapest of all within [`TRAIL_STEPS_MAX`]; else it, and the others in
+/// any case, are the cheapest found with k labels per host (the cheapest simple path is NP-hard where costs are below 0).
 ///
 /// O(leads × bridges × k) for few leads in one time stamp.
 pub fn trails(search: &Search<'_>) -> Vec<Trail> {
@@ -130,7 +132,7 @@ pub fn trails(search: &Search<'_>) -> Vec<Trail> {
 /// A way up to one host; its steps are found by following the parents.
 #[derive(Debug, Clone, Copy)]
 struct Label {
-    cost: u32,
+    cost: i32,
     node: u32,
     at: i64,
     steps: usize,
@@ -145,12 +147,12 @@ struct Scan<'a> {
     search: &'a Search<'a>,
     bridges: usize,
     k: usize,
-    limit: u32,
+    limit: i32,
     labels: Vec<Label>,
     /// By number of bridges and host: labels, cheapest first.
     at: Vec<Vec<Vec<usize>>>,
     /// By number of bridges: labels from which leaving unseen is cheapest, with that cost.
-    leave: Vec<Vec<(u32, usize)>>,
+    leave: Vec<Vec<(i32, usize)>>,
     /// By host: it is a start by now.
     begun: Vec<bool>,
 }
@@ -162,7 +164,7 @@ impl<'a> Scan<'a> {
             search,
             bridges,
             k: search.k.clamp(1, TRAILS_MAX),
-            limit: u32::MAX,
+            limit: i32::MAX,
             labels: Vec::new(),
             at: vec![vec![Vec::new(); search.blind.len()]; bridges + 1],
             leave: vec![Vec::new(); bridges + 1],
@@ -177,7 +179,7 @@ impl<'a> Scan<'a> {
                 Some(s.cost.saturating_add(out).saturating_add(into))
             };
             let cheapest = search.starts.iter().filter_map(single).min();
-            scan.limit = cheapest.map_or(u32::MAX, |c| c.saturating_add(search.slack));
+            scan.limit = cheapest.map_or(i32::MAX, |c| c.saturating_add(search.slack));
         }
         scan
     }
@@ -275,7 +277,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Returns the labels from which the host can be reached unseen, with the cost of having arrived.
-    fn landings(&self, bridges: usize, node: u32) -> Vec<(u32, usize)> {
+    fn landings(&self, bridges: usize, node: u32) -> Vec<(i32, usize)> {
         let begun = self.begun.get(node as usize).copied().unwrap_or(false);
         let Some(into) = self.blind(node).into.filter(|_| !begun) else {
             return Vec::new();
@@ -287,7 +289,7 @@ impl<'a> Scan<'a> {
             .collect()
     }
 
-    fn bridge(&mut self, from: usize, node: u32, cost: u32) -> usize {
+    fn bridge(&mut self, from: usize, node: u32, cost: i32) -> usize {
         let label = self.labels[from];
         self.labels.push(Label {
             cost,
@@ -301,7 +303,7 @@ impl<'a> Scan<'a> {
         self.labels.len() - 1
     }
 
-    fn extend(&mut self, bridges: usize, from: usize, cost: u32, to: u32, at: i64, lead: Option<usize>) -> bool {
+    fn extend(&mut self, bridges: usize, from: usize, cost: i32, to: u32, at: i64, lead: Option<usize>) -> bool {
         let label = self.labels[from];
         let cost = label.cost.saturating_add(cost);
         let begun = self.begun.get(to as usize).copied().unwrap_or(true);
@@ -322,7 +324,7 @@ impl<'a> Scan<'a> {
         )
     }
 
-    fn is_open(&self, bridges: usize, node: u32, cost: u32) -> bool {
+    fn is_open(&self, bridges: usize, node: u32, cost: i32) -> bool {
         let kept = &self.at[bridges][node as usize];
         let full = kept.len() >= self.k && kept.last().is_some_and(|l| self.labels[*l].cost <= cost);
         cost <= self.limit && !full
@@ -367,7 +369,7 @@ impl<'a> Scan<'a> {
         true
     }
 
-    fn leave_from(&mut self, bridges: usize, id: usize, cost: u32) {
+    fn leave_from(&mut self, bridges: usize, id: usize, cost: i32) {
         let hosts = self.labels[id].hosts;
         let same = self.leave[bridges].iter().position(|(_, l)| self.labels[*l].hosts == hosts);
         let places = &mut self.leave[bridges];
@@ -386,7 +388,7 @@ impl<'a> Scan<'a> {
 
     fn arrived(mut self) -> Vec<Trail> {
         let target = self.search.target;
-        let mut ends: Vec<(u32, usize, u64, usize)> = Vec::new();
+        let mut ends: Vec<(i32, usize, u64, usize)> = Vec::new();
         for bridges in 0..=self.bridges {
             let seen = self.at[bridges].get(target as usize).cloned().unwrap_or_default();
             let mut found: Vec<usize> = seen.into_iter().filter(|l| self.labels[*l].steps > 0).collect();

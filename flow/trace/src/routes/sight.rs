@@ -8,7 +8,7 @@ use crate::routes::link::Links;
 use crate::scene::Scene;
 
 /// Of 29 captures of remote execution, 29 showed the hop in connection records.
-const FLOW_SENSITIVITY: f64 = 29.0 / 29.0;
+const FLOW_SENSITIVITY: f64 = 1.0;
 /// Of the same 29, 22 showed it in log-on records.
 const LOGON_SENSITIVITY: f64 = 22.0 / 29.0;
 /// No more than this counts where a sensor does not number its records: a loss would not show.

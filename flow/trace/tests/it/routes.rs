@@ -17,8 +17,8 @@ use crate::estates;
 
 /// Returns the cost of the cheapest walk by trying every one: any lead at or after now, any bridge from a blind host to
 /// another.
-fn brute(search: &Search<'_>) -> Option<u32> {
-    fn go(search: &Search<'_>, node: u32, now: i64, cost: u32, bridges: usize, path: &mut Vec<u32>, best: &mut Option<u32>) {
+fn brute(search: &Search<'_>) -> Option<i32> {
+    fn go(search: &Search<'_>, node: u32, now: i64, cost: i32, bridges: usize, path: &mut Vec<u32>, best: &mut Option<i32>) {
         if node == search.target && path.len() > 1 {
             *best = Some(best.map_or(cost, |b| b.min(cost)));
             return;
@@ -121,7 +121,7 @@ fn hosts(trail: &Trail) -> Vec<u32> {
 const NODES: u32 = 6;
 
 prop_compose! {
-    fn a_lead()(at in 0..9_i64, from in 0..NODES, to in 0..NODES, cost in 1..40_u32) -> Lead {
+    fn a_lead()(at in 0..9_i64, from in 0..NODES, to in 0..NODES, cost in 1..40_i32) -> Lead {
         Lead { at, from, to, cost, record: 0 }
     }
 }
@@ -129,8 +129,8 @@ prop_compose! {
 prop_compose! {
     fn a_network()(
         leads in proptest::collection::vec(a_lead(), 0..18),
-        blind in proptest::collection::vec((proptest::option::of(0..60_u32), proptest::option::of(0..60_u32)), NODES as usize),
-        starts in proptest::collection::vec((0..5_i64, 1..NODES, 0..20_u32), 1..3),
+        blind in proptest::collection::vec((proptest::option::of(0..60_i32), proptest::option::of(0..60_i32)), NODES as usize),
+        starts in proptest::collection::vec((0..5_i64, 1..NODES, 0..20_i32), 1..3),
         bridges in 0..3_usize,
     ) -> (Vec<Lead>, Vec<Blind>, Vec<Start>, usize) {
         let mut leads: Vec<Lead> = leads.into_iter().filter(|l| l.from != l.to).collect();
@@ -333,8 +333,8 @@ fn no_hop_is_more_certain_than_the_analysis() {
             assert!(told(&hop.from, &hop.to) || outside(&hop.to), "{hop:?}");
             assert!(hop.bridge.is_none() && !hop.evidence.is_empty());
         }
-        let shares = routes.routes.iter().filter(|r| r.leg != Leg::Out).map(|r| r.share);
-        assert!(shares.clone().count() > 0 && shares.into_iter().all(|s| (0.0..=1.0).contains(&s)));
+        let shares: Vec<f64> = routes.routes.iter().filter_map(|r| r.share).collect();
+        assert!(!shares.is_empty() && shares.iter().all(|s| (0.0..=1.0).contains(s)));
         assert!(routes.routes.iter().all(|r| !r.hops.is_empty()));
     }
 }

@@ -78,9 +78,9 @@ fn text(found: &Routes) -> String {
 
 fn write_route(text: &mut String, number: usize, route: &Route) {
     let (from, to) = (&route.from, &route.to);
-    let rank = match route.leg {
-        Leg::Out => String::new(),
-        _ => format!(", way {} with {:.0} % of the likelihood", route.rank, route.share * 100.0),
+    let rank = match route.share {
+        Some(share) => format!(", way {} with {:.0} % of the likelihood", route.rank, share * 100.0),
+        None => String::new(),
     };
     let _ = writeln!(text, "  {number}. {from} → {to}: {}{rank}", word(route.tier));
     for (i, hop) in route.hops.iter().enumerate() {
