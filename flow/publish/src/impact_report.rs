@@ -19,6 +19,9 @@ const STYLE: &str = concat!(
     include_str!("../templates/impact.css")
 );
 
+/// Stretches without sight that are written out per track.
+const UNSEEN_MAX: usize = 6;
+
 /// A step that no record shows, but that must have happened in some form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hypothesis {
@@ -177,6 +180,18 @@ impl ImpactPage<'_> {
             100.0
         };
         format!("{tenths:.1} %")
+    }
+
+    /// When a track saw nothing, in words.
+    fn unseen(&self, track: &CoverageTrack) -> String {
+        let missing = track.spans.iter().filter(|(_, _, sight)| *sight != Sight::Seen);
+        let words = missing.clone().take(UNSEEN_MAX).map(|(from, to, sight)| {
+            let sight = sight.words(self.l);
+            format!("{sight}: {} – {}", precise(*from), precise(*to))
+        });
+        let more = missing.count().saturating_sub(UNSEEN_MAX);
+        let more = (more > 0).then(|| self.l.pick(format!("und {more} weitere"), format!("and {more} more")));
+        words.chain(more).collect::<Vec<_>>().join("; ")
     }
 
     fn bytes(&self, count: &u64) -> String {

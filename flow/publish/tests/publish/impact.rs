@@ -158,6 +158,7 @@ fn twenty_hosts_are_drawn_without_losing_one() {
             2
         );
         for words in [
+            language.pick("Lücke: 2027", "gap: 2027"),
             language.pick("Vermutung", "hypothesis"),
             "3\u{202f}011\u{202f}002 B",
             "87.0 %",
