@@ -3,6 +3,7 @@
 mod certificate;
 mod check;
 mod report;
+mod report_parts;
 mod routes;
 
 use std::io::{ErrorKind, Write as _};

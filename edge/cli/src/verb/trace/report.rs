@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use leckwehr_incident::{Claim, Timestamp};
 use leckwehr_publish::Language;
-use leckwehr_publish::impact_report::{Hypothesis, ImpactInput, render_impact};
-use leckwehr_publish::report::Annex;
-use leckwehr_trace::claims;
+use leckwehr_publish::impact_report::{ImpactInput, render_impact};
 use leckwehr_trace::export::{Export, graphml, open_graph, stix_bundle};
-use leckwehr_trace::routes::{Leg, Route, Routes, WAYS_SHOWN, routes};
+use leckwehr_trace::routes::{WAYS_SHOWN, routes};
+use leckwehr_trace::{CoverageLedger, Cuts, LedgerConfig, claims, exposure, theft};
 
 use super::certificate::write;
+use super::report_parts;
 use super::{Case, CaseArgs, print, print_json};
 use crate::problem::Problem;
 
@@ -124,6 +124,16 @@ fn page(args: &Args, case: &Case, claims: &[Claim], created: Timestamp) -> Resul
         &case.impact,
         WAYS_SHOWN,
     );
+    let ledger = CoverageLedger::new(&case.events, &case.estate, &case.config.accounts, &LedgerConfig::new());
+    let reach = exposure(&case.events, &case.impact, &case.estate, &ledger, &Cuts::new());
+    let stolen = theft(&case.events, &case.findings, &case.estate, &case.impact, &case.config);
+    let annexes = vec![
+        report_parts::ways(&found, language),
+        report_parts::destinations(&stolen, language),
+        report_parts::staging(&stolen, language),
+        report_parts::data(&reach, language),
+        report_parts::parties(&reach, language),
+    ];
     let files: Vec<&str> = case.files.iter().filter_map(|f| f.path.rsplit('/').next()).collect();
     let source = match files.len() {
         0..=3 => files.join(", "),
@@ -135,90 +145,11 @@ fn page(args: &Args, case: &Case, claims: &[Claim], created: Timestamp) -> Resul
         impact: &case.impact,
         claims,
         estate: &case.estate,
-        hypotheses: hypotheses(&found),
-        tracks: Vec::new(),
-        annexes: vec![annex(&found, language)],
+        hypotheses: report_parts::hypotheses(&found),
+        tracks: report_parts::tracks(&ledger),
+        annexes,
         generated_at: created,
         language,
     });
     page.map_err(|error| Problem::new("LW-TRACE-014", "the report cannot be drawn", &error))
-}
-
-/// Steps of the best way to each host that no record shows.
-fn hypotheses(found: &Routes) -> Vec<Hypothesis> {
-    let best = found.routes.iter().filter(|r| r.rank == 1);
-    let mut hypotheses: Vec<Hypothesis> = best
-        .flat_map(|r| &r.hops)
-        .filter_map(|hop| {
-            let bridge = hop.bridge.as_ref()?;
-            let missed = bridge.missed * 100.0;
-            Some(Hypothesis {
-                from: hop.from.clone(),
-                to: hop.to.clone(),
-                earliest: hop.earliest,
-                latest: hop.latest,
-                why: format!(
-                    "{}; {missed:.0} % of such steps leave no record; to be looked at: {}",
-                    bridge.why,
-                    bridge.confirm.join(", ")
-                ),
-            })
-        })
-        .collect();
-    hypotheses
-        .sort_by(|a, b| (a.earliest, &a.from, &a.to, a.latest, &a.why).cmp(&(b.earliest, &b.from, &b.to, b.latest, &b.why)));
-    hypotheses.dedup();
-    hypotheses
-}
-
-fn annex(found: &Routes, l: Language) -> Annex {
-    let head = [
-        l.pick("Ziel", "to"),
-        l.pick("von", "from"),
-        l.pick("Abschnitt", "leg"),
-        l.pick("Rang", "rank"),
-        l.pick("Anteil", "share"),
-        l.pick("Sicherheit", "certainty"),
-        l.pick("Schritte", "steps"),
-        l.pick("was es änderte", "what would change it"),
-    ];
-    Annex {
-        title: l
-            .pick("Wege, auch die weniger wahrscheinlichen", "Ways, the less likely ones too")
-            .to_owned(),
-        note: l
-            .pick(
-                "Anteil: Gewicht unter den Wegen zum selben Ziel. [Vermutung]: kein Beleg für diesen Schritt.",
-                "Share: weight among the ways to the same end. [hypothesis]: no record of this step.",
-            )
-            .to_owned(),
-        head: head.map(str::to_owned).to_vec(),
-        rows: found.routes.iter().map(|route| way(route, l)).collect(),
-    }
-}
-
-fn way(route: &Route, l: Language) -> Vec<String> {
-    let leg = match route.leg {
-        Leg::In => l.pick("hinein", "in"),
-        Leg::Through => l.pick("hindurch", "through"),
-        Leg::Out => l.pick("hinaus", "out"),
-    };
-    let step = |hop: &leckwehr_trace::routes::RouteHop| {
-        let mark = if hop.bridge.is_some() {
-            l.pick(" [Vermutung]", " [hypothesis]")
-        } else {
-            ""
-        };
-        format!("{} → {}: {}{mark}", hop.from, hop.to, hop.means)
-    };
-    vec![
-        route.to.clone(),
-        route.from.clone(),
-        leg.to_owned(),
-        route.rank.to_string(),
-        format!("{:.0} %", route.share * 100.0),
-        leckwehr_publish::tier_words(route.tier, l).to_owned(),
-        route.hops.iter().map(step).collect::<Vec<_>>().join("; "),
-        route.would_change.join("; "),
-    ]
 }
