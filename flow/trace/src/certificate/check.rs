@@ -1,9 +1,10 @@
 //! The checker: parses a certificate and its inputs itself and trusts nothing of the engine that made it.
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
 use leckwehr_crypt::{hex, sha256};
 use serde_json::{Value, json};
+
+use super::check_ground::{Ground, cuts, list, map, need, read, text, whole};
 
 /// What was tried against the closed set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +23,7 @@ pub struct Refusal {
     pub why: String,
 }
 
-type Outcome<T> = Result<T, Refusal>;
-type Way = (String, String, usize, String, Vec<String>);
-/// Cuts of one switch, start and end (`i64::MAX`: not ended), and what shows them.
-type Cuts<'t> = (Vec<(i64, i64)>, Vec<&'t Value>);
+pub(super) type Outcome<T> = Result<T, Refusal>;
 const KINDS: [&str; 4] = ["segment", "connection", "control", "border"];
 const WHY: [&str; 4] = ["before-arrival", "no-answer", "while-cut", "after-window"];
 
@@ -60,17 +58,21 @@ pub fn check(certificate: &[u8], estate: &[u8], basis: &[u8]) -> Outcome<Checked
         need(fresh, text(state, "state"), "stands twice in the closed set")?;
     }
     let (to, skew) = (whole(&paper, "to")?, whole(&paper, "skew-ns")?);
-    let (estate, cuts) = (&estate_json, cuts(&lines)?);
-    let trial = Trial {
-        paper: &paper,
-        estate,
+    let ground = Ground {
+        estate: &estate_json,
+        cuts: cuts(&lines)?,
         lines: &lines,
-        closed,
-        cuts,
-        to,
         skew,
     };
+    let trial = Trial {
+        paper: &paper,
+        ground,
+        closed,
+        to,
+    };
     trial.frame()?;
+    trial.coverage()?;
+    trial.assumed()?;
     trial.seeds()?;
     Ok(Checked {
         tried: [trial.closed.len(), trial.contacts()?, trial.ways()?],
@@ -79,12 +81,9 @@ pub fn check(certificate: &[u8], estate: &[u8], basis: &[u8]) -> Outcome<Checked
 
 struct Trial<'t> {
     paper: &'t Value,
-    estate: &'t Value,
-    lines: &'t [Value],
+    ground: Ground<'t>,
     closed: BTreeMap<&'t str, i64>,
-    cuts: BTreeMap<&'t str, Cuts<'t>>,
     to: i64,
-    skew: i64,
 }
 
 impl<'t> Trial<'t> {
@@ -97,9 +96,13 @@ impl<'t> Trial<'t> {
             "window",
             "reaches beyond the records",
         )?;
-        need(self.skew >= 0, "skew-ns", "is negative")?;
+        need(self.ground.skew >= 0, "skew-ns", "is negative")?;
         let zone = text(self.paper, "zone");
-        need(self.estate["zones"].get(zone).is_some(), "zone", "is not in the estate")?;
+        need(
+            self.ground.estate["zones"].get(zone).is_some(),
+            "zone",
+            "is not in the estate",
+        )?;
         let level = text(self.paper, "level");
         need(
             ["observed-contacts", "possible-ways"].contains(&level),
@@ -112,10 +115,16 @@ impl<'t> Trial<'t> {
             "is not known",
         )?;
         for (state, since) in &self.closed {
-            let hit = state.strip_prefix("zone:") == Some(zone) || self.zone_of(state) == Some(zone);
+            let hit = state.strip_prefix("zone:") == Some(zone) || self.ground.zone_of(state) == Some(zone);
             need(!hit, state, "is in the closed set and lies in the zone")?;
             need(*since <= self.to, state, "is reached only after the window")?;
         }
+        Ok(())
+    }
+
+    /// What the records cover, and what of the zone nothing observes.
+    fn coverage(&self) -> Outcome<()> {
+        let zone = text(self.paper, "zone");
         let mut coverage: Vec<Value> = self.of("coverage").cloned().collect();
         coverage
             .iter_mut()
@@ -127,11 +136,11 @@ impl<'t> Trial<'t> {
             "is not what the records cover",
         )?;
         let sensors = || {
-            map(&self.estate["sensors"])
+            map(&self.ground.estate["sensors"])
                 .flat_map(|(_, s)| list(&s["observes"]))
                 .filter_map(Value::as_str)
         };
-        let mut blind: Vec<&str> = map(&self.estate["systems"])
+        let mut blind: Vec<&str> = map(&self.ground.estate["systems"])
             .filter(|(_, s)| text(s, "zone") == zone)
             .map(|(id, _)| id.as_str())
             .collect();
@@ -141,7 +150,10 @@ impl<'t> Trial<'t> {
             self.paper["unwatched"] == json!(blind),
             "unwatched",
             "is not what no sensor observes",
-        )?;
+        )
+    }
+
+    fn assumed(&self) -> Outcome<()> {
         let common = "records-are-genuine clocks-within-skew nothing-held-before-its-first-sign nothing-taken-without-an-answer \
                       no-session-taken-over cuts-hold-until-the-ledger-ends-them no-way-beside-the-network";
         let own = if self.strong() {
@@ -172,7 +184,7 @@ impl<'t> Trial<'t> {
         for seed in &seeds {
             self.holds(
                 self.state(text(seed, "state")),
-                whole(seed, "since")?.saturating_sub(self.skew),
+                whole(seed, "since")?.saturating_sub(self.ground.skew),
                 "a seed",
             )?;
         }
@@ -186,13 +198,16 @@ impl<'t> Trial<'t> {
             let (from, to) = (self.state(text(contact, "from")), self.state(text(contact, "to")));
             let Some(since) = self.closed.get(from) else { continue };
             let (at, until) = (whole(contact, "at")?, whole(contact, "until")?);
-            let (first, last) = (at.saturating_sub(self.skew), until.saturating_add(self.skew));
+            let (first, last) = (at.saturating_sub(self.ground.skew), until.saturating_add(self.ground.skew));
             let silent = text(contact, "answered") != "yes";
             let why = match () {
                 () if first > self.to => 3,
                 () if text(contact, "answered") == "no" => 1,
                 () if last < *since => 0,
-                () if silent && !self.cuts.is_empty() && self.is_cut(text(contact, "from"), text(contact, "to"), first, last) => {
+                () if silent
+                    && !self.ground.cuts.is_empty()
+                    && self.ground.is_cut(text(contact, "from"), text(contact, "to"), first, last) =>
+                {
                     2
                 }
                 () => {
@@ -220,18 +235,18 @@ impl<'t> Trial<'t> {
 
     /// Tries every way: it stays in the set, or it was cut for as long as its source was held, and is listed.
     fn ways(&self) -> Outcome<usize> {
-        let (ways, mut leaving) = (self.every_way(), Vec::new());
+        let (ways, mut leaving) = (self.ground.every_way(), Vec::new());
         let held: BTreeSet<String> = self
             .closed
             .keys()
-            .filter_map(|s| Some(format!("zone:{}", self.zone_of(s)?)))
+            .filter_map(|s| Some(format!("zone:{}", self.ground.zone_of(s)?)))
             .collect();
         for (from, to, kind, via, gates) in &ways {
             if self.strong() {
                 let Some(since) = self.closed.get(from.as_str()) else {
                     continue;
                 };
-                if let Some(at) = self.open_from(gates, *since).filter(|at| *at <= self.to) {
+                if let Some(at) = self.ground.open_from(gates, *since).filter(|at| *at <= self.to) {
                     self.holds(to, at, &format!("the way from {from} to {to} {via}"))?;
                 }
                 if self.closed.contains_key(to.as_str()) {
@@ -241,7 +256,7 @@ impl<'t> Trial<'t> {
                 continue;
             }
             let gate = |target: &String| {
-                let (cuts, evidence) = self.cuts.get(target.as_str()).cloned().unwrap_or_default();
+                let (cuts, evidence) = self.ground.cuts.get(target.as_str()).cloned().unwrap_or_default();
                 let cut = cuts.iter().map(|(a, b)| json!([a, (*b != i64::MAX).then_some(b)]));
                 json!({"target": target, "cut": cut.collect::<Vec<_>>(), "evidence": evidence})
             };
@@ -268,127 +283,9 @@ impl<'t> Trial<'t> {
         }
     }
 
-    fn every_way(&self) -> BTreeSet<Way> {
-        let (mut ways, systems) = (BTreeSet::new(), &self.estate["systems"]);
-        let mut add = |from: &str, to: &str, kind: usize, via: &str, gates: &[&str]| {
-            let gates = gates.iter().map(|g| (*g).to_owned()).collect();
-            ways.insert((from.to_owned(), to.to_owned(), kind, via.to_owned(), gates));
-        };
-        let named = self
-            .lines
-            .iter()
-            .flat_map(|l| ["state", "from", "to"].map(|key| text(l, key)));
-        let listed = map(systems).map(|(id, _)| id.as_str());
-        for state in named.chain(listed).collect::<BTreeSet<_>>() {
-            let Some(zone) = self.zone_of(state) else { continue };
-            let gates = if systems.get(state).is_some() { &[state][..] } else { &[] };
-            add(state, &format!("zone:{zone}"), 0, "", gates);
-            add(&format!("zone:{zone}"), state, 0, "", gates);
-        }
-        for (id, system) in map(systems) {
-            for over in list(&system["needs"])
-                .iter()
-                .flat_map(|n| list(&n["any_of"]))
-                .filter_map(Value::as_str)
-            {
-                match text(&systems[over], "kind") {
-                    "Hypervisor" => add(over, id, 2, "", &[]),
-                    "Directory" => add(over, id, 2, "", &[over, id]),
-                    _ => {}
-                }
-            }
-        }
-        for (id, connection) in map(&self.estate["connections"]) {
-            for (from, to) in self.pairs(connection) {
-                let gates: Vec<&str> = [id, from.as_str(), &to]
-                    .into_iter()
-                    .filter(|g| !g.starts_with("zone:"))
-                    .collect();
-                add(&from, &to, 1, id, &gates);
-            }
-        }
-        for (id, zone) in map(&self.estate["zones"]) {
-            if text(&self.estate["parties"][text(zone, "party")], "kind") == "Public" {
-                add("outside", &format!("zone:{id}"), 3, "", &[]);
-                add(&format!("zone:{id}"), "outside", 3, "", &[]);
-            }
-        }
-        ways
-    }
-
-    /// Returns the pairs of states between which a connection can be opened.
-    fn pairs(&self, connection: &Value) -> Vec<(String, String)> {
-        let ends = |end: &str| -> Vec<String> {
-            if self.estate["systems"].get(end).is_some() {
-                return vec![end.to_owned()];
-            }
-            let here =
-                |id: &str, zone: &Value| id == end || (self.estate["zones"].get(end).is_none() && text(zone, "party") == end);
-            map(&self.estate["zones"])
-                .filter(|(id, z)| here(id, z))
-                .map(|(id, _)| format!("zone:{id}"))
-                .collect()
-        };
-        let (froms, tos) = (ends(text(connection, "from")), ends(text(connection, "to")));
-        let mut pairs: Vec<(String, String)> = froms
-            .iter()
-            .flat_map(|f| tos.iter().map(|t| (f.clone(), t.clone())))
-            .collect();
-        if connection["both_ways"] == json!(true) {
-            pairs.extend(pairs.clone().into_iter().map(|(f, t)| (t, f)));
-        }
-        pairs
-    }
-
-    /// Whether every connection that a contact can have taken was cut, or one end was off the grid.
-    fn is_cut(&self, from: &str, to: &str, first: i64, last: i64) -> bool {
-        let within = |(start, end): &(i64, i64)| {
-            start.saturating_add(self.skew) <= first && (*end == i64::MAX || last < end.saturating_sub(self.skew))
-        };
-        let cut = |id: &str| self.cuts.get(id).is_some_and(|(cuts, _)| cuts.iter().any(within));
-        let off = |host: &str| self.estate["systems"].get(host).is_some() && cut(host);
-        let (Some(a), Some(b)) = (self.zone_of(from), self.zone_of(to)) else {
-            return off(from) || off(to);
-        };
-        let fits = |end: &str, state: &str, zone: &str| end == state || end.strip_prefix("zone:") == Some(zone);
-        let spans = |connection: &Value| self.pairs(connection).iter().any(|(f, t)| fits(f, from, a) && fits(t, to, b));
-        let mut taken = map(&self.estate["connections"]).filter(|(_, c)| spans(c)).peekable();
-        off(from) || off(to) || (a != b && taken.peek().is_some() && taken.all(|(id, _)| cut(id)))
-    }
-
-    fn open_from(&self, gates: &[String], mut at: i64) -> Option<i64> {
-        let mut cuts: Vec<&(i64, i64)> = gates
-            .iter()
-            .filter_map(|g| self.cuts.get(g.as_str()))
-            .flat_map(|c| &c.0)
-            .collect();
-        cuts.sort_unstable();
-        for (start, end) in cuts {
-            let open = end.saturating_sub(self.skew);
-            if start.saturating_add(self.skew) <= at && (*end == i64::MAX || at < open) {
-                at = if *end == i64::MAX { return None } else { open };
-            }
-        }
-        Some(at)
-    }
-
-    fn zone_of(&self, state: &str) -> Option<&'t str> {
-        if let Some(system) = self.estate["systems"].get(state) {
-            return system["zone"].as_str();
-        }
-        let bits = |address: &str| address.parse::<Ipv4Addr>().ok().map(u32::from);
-        let address = bits(state)?;
-        let zones = map(&self.estate["zones"]).filter_map(|(id, zone)| {
-            let (network, prefix) = (bits(zone["network"][0].as_str()?)?, zone["network"][1].as_u64()?.min(32));
-            let inside = prefix == 0 || (address ^ network) >> (32 - prefix) == 0;
-            inside.then_some((prefix, id.as_str()))
-        });
-        zones.max_by_key(|(prefix, _)| *prefix).map(|(_, id)| id)
-    }
-
     /// If everything outside is the attacker's, it is one state.
     fn state(&self, name: &'t str) -> &'t str {
-        if self.all() && self.zone_of(name).is_none() {
+        if self.all() && self.ground.zone_of(name).is_none() {
             "outside"
         } else {
             name
@@ -396,7 +293,7 @@ impl<'t> Trial<'t> {
     }
 
     fn of(&self, kind: &'static str) -> impl Iterator<Item = &'t Value> {
-        self.lines.iter().filter(move |l| text(l, "line") == kind)
+        self.ground.lines.iter().filter(move |l| text(l, "line") == kind)
     }
 
     fn strong(&self) -> bool {
@@ -406,54 +303,4 @@ impl<'t> Trial<'t> {
     fn all(&self) -> bool {
         text(self.paper, "outside") == "everything"
     }
-}
-
-fn cuts(lines: &[Value]) -> Outcome<BTreeMap<&str, Cuts<'_>>> {
-    let mut cuts: BTreeMap<&str, Cuts<'_>> = BTreeMap::new();
-    let mut changes: Vec<(i64, bool, String, &Value)> = Vec::new();
-    for line in lines.iter().filter(|l| text(l, "line") == "switch") {
-        changes.push((
-            whole(line, "at")?,
-            line["cut"] != json!(true),
-            line["evidence"].to_string(),
-            line,
-        ));
-    }
-    changes.sort_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
-    for (at, opens, _, line) in changes {
-        let (cuts, evidence) = cuts.entry(text(line, "target")).or_default();
-        let running = cuts.last_mut().filter(|(_, end)| *end == i64::MAX);
-        match (opens, running) {
-            (false, None) => cuts.push((at, i64::MAX)),
-            (true, Some(cut)) => cut.1 = at,
-            _ => {}
-        }
-        evidence.extend(list(&line["evidence"]));
-    }
-    Ok(cuts)
-}
-
-fn need(holds: bool, item: &str, why: &str) -> Outcome<()> {
-    let (item, why) = (item.to_owned(), why.to_owned());
-    if holds { Ok(()) } else { Err(Refusal { item, why }) }
-}
-
-fn read(item: &str, bytes: &[u8]) -> Outcome<Value> {
-    serde_json::from_slice(bytes).or_else(|e| need(false, item, &format!("is not JSON: {e}")).map(|()| Value::Null))
-}
-
-fn whole(value: &Value, key: &str) -> Outcome<i64> {
-    need(value[key].is_i64(), key, "is no whole number").map(|()| value[key].as_i64().unwrap_or(0))
-}
-
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-    value[key].as_str().unwrap_or("")
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn map(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flatten()
 }

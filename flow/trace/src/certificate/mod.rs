@@ -16,6 +16,7 @@ mod assumed;
 mod basis;
 mod certify;
 mod check;
+mod check_ground;
 mod closure;
 mod switch;
 mod ways;
