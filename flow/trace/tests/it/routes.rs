@@ -165,6 +165,12 @@ proptest! {
 
     #[test]
     fn the_order_of_equal_times_changes_nothing((leads, blind, starts, bridges) in a_network(), turn in 0..7_usize) {
+        // Few times and few costs make many ties.
+        let mut leads = leads;
+        for lead in &mut leads {
+            (lead.at, lead.cost) = (lead.at / 4, 1 + lead.cost % 2);
+        }
+        leads.sort_unstable_by_key(|l| l.at);
         let mut other = leads.clone();
         for group in other.chunk_by_mut(|a, b| a.at == b.at) {
             let by = turn % group.len();
@@ -172,7 +178,7 @@ proptest! {
         }
         let mut turned = starts.clone();
         turned.reverse();
-        prop_assert_eq!(trails(&search(&leads, &blind, &starts, bridges, 4)), trails(&search(&other, &blind, &turned, bridges, 4)));
+        prop_assert_eq!(trails(&search(&leads, &blind, &starts, bridges, 2)), trails(&search(&other, &blind, &turned, bridges, 2)));
     }
 }
 
