@@ -18,12 +18,20 @@ impl SyntheticLog {
     pub fn new(nodes: usize, seed: u64) -> Self {
         let mut random = Random((seed ^ 0x9e37_79b9_7f4a_7c15) | 1);
         let table = zipf_table(nodes.clamp(1, u32::MAX as usize), &mut random);
-        Self { random, table, second: 0 }
+        Self {
+            random,
+            table,
+            second: 0,
+        }
     }
 
     /// Returns the next `events` contacts, in order of time.
     pub fn take(&mut self, events: usize) -> Contacts {
-        let (mut times, mut froms, mut tos) = (Vec::with_capacity(events), Vec::with_capacity(events), Vec::with_capacity(events));
+        let (mut times, mut froms, mut tos) = (
+            Vec::with_capacity(events),
+            Vec::with_capacity(events),
+            Vec::with_capacity(events),
+        );
         for _ in 0..events {
             self.second += i64::from(self.random.next().is_multiple_of(PER_SECOND));
             times.push(self.second * 1_000_000_000);

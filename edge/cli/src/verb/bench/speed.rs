@@ -1,9 +1,7 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use leckwehr_trace::{
-    Contacts, Cut, CutPlan, LANES, SyntheticLog, backward, blast_radius, forward, forward_many, what_if,
-};
+use leckwehr_trace::{Contacts, Cut, CutPlan, LANES, SyntheticLog, backward, blast_radius, forward, forward_many, what_if};
 use serde::Serialize;
 
 use super::TraceArgs;
@@ -44,12 +42,21 @@ struct Report {
 /// Runs the closures over a made-up log and prints their ratios.
 pub(super) fn run(args: &TraceArgs) -> Result<ExitCode, Problem> {
     if args.events == 0 || args.events > Contacts::MAX as u64 || args.nodes == 0 {
-        let summary = format!("--events {} and --nodes {} cannot be measured in memory", args.events, args.nodes);
-        return Err(Problem::plain("LW-BENCH-001", summary).hint(format!("take 1 to {} events and at least 1 node", Contacts::MAX)));
+        let summary = format!(
+            "--events {} and --nodes {} cannot be measured in memory",
+            args.events, args.nodes
+        );
+        return Err(
+            Problem::plain("LW-BENCH-001", summary).hint(format!("take 1 to {} events and at least 1 node", Contacts::MAX))
+        );
     }
     let contacts = SyntheticLog::new(args.nodes as usize, args.seed).take(args.events as usize);
     let report = measure(args, &contacts);
-    if args.json { print_json(&report)? } else { print(&text(&report))? }
+    if args.json {
+        print_json(&report)?
+    } else {
+        print(&text(&report))?
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -65,12 +72,23 @@ fn measure(args: &TraceArgs, contacts: &Contacts) -> Report {
     let total = |sizes: Vec<usize>| sizes.iter().sum::<usize>() as u64;
     let mut lines = Vec::new();
     let mut line = |what, (cpu_ms, reached): (f64, u64)| {
-        lines.push(Line { what, cpu_ms, ratio: cpu_ms / baseline_cpu_ms, reached });
+        lines.push(Line {
+            what,
+            cpu_ms,
+            ratio: cpu_ms / baseline_cpu_ms,
+            reached,
+        });
     };
     line("one seed, forward", best(|| count(&forward(nodes, contacts, &one).time)));
-    line("one target, backward", best(|| count(&backward(nodes, contacts, &[(last.to, last.at)]).time)));
+    line(
+        "one target, backward",
+        best(|| count(&backward(nodes, contacts, &[(last.to, last.at)]).time)),
+    );
     line("512 seeds", best(|| total(forward_many(nodes, contacts, &seeds).sizes())));
-    line("512 plans of cuts", best(|| total(what_if(nodes, contacts, &one, &groups, &plans).sizes())));
+    line(
+        "512 plans of cuts",
+        best(|| total(what_if(nodes, contacts, &one, &groups, &plans).sizes())),
+    );
     let all = once(|| total(blast_radius(nodes, contacts)));
     line("all seeds", all);
     let peak = peak_rss_bytes();
@@ -100,7 +118,11 @@ fn plans(nodes: usize, first: i64, last: i64) -> Vec<CutPlan> {
 }
 
 fn sum(froms: &[u32], tos: &[u32]) -> u64 {
-    froms.iter().zip(tos).map(|(from, to)| u64::from(*from) + u64::from(*to)).sum()
+    froms
+        .iter()
+        .zip(tos)
+        .map(|(from, to)| u64::from(*from) + u64::from(*to))
+        .sum()
 }
 
 fn once(work: impl Fn() -> u64) -> (f64, u64) {
@@ -120,7 +142,10 @@ fn text(report: &Report) -> String {
         report.events, report.nodes, report.seed, report.baseline, report.baseline_cpu_ms
     );
     for line in &report.lines {
-        text += &format!("{:<24}{:>10.1} ms {:>8.2} × {:>14} reached\n", line.what, line.cpu_ms, line.ratio, line.reached);
+        text += &format!(
+            "{:<24}{:>10.1} ms {:>8.2} × {:>14} reached\n",
+            line.what, line.cpu_ms, line.ratio, line.reached
+        );
     }
     text + &format!(
         "memory: {:.1} bytes per event in columns, {:.1} at the peak of the process\n",
