@@ -164,10 +164,12 @@ pub enum DrillError {
         error: String,
     },
     /// The chain did not come to its end in time.
-    #[error("the drill did not end within {DRILL_MS_MAX} ms; it stood at: {at}")]
+    #[error("the drill did not end within {DRILL_MS_MAX} ms; it stood at: {at}; nodes that failed: {failures:?}")]
     Stuck {
         /// Where it stood.
         at: String,
+        /// Nodes that failed, which may be why.
+        failures: Vec<String>,
     },
 }
 
@@ -193,41 +195,16 @@ pub async fn play(
     config: &DrillConfig,
     mut stage: Stage,
     news: mpsc::UnboundedSender<News>,
-    mut go_on: mpsc::Receiver<()>,
+    go_on: mpsc::Receiver<()>,
 ) -> Result<Played, DrillError> {
     let began = now();
-    let stage_of = |text: &str| drop(news.send(News::Stage { text: text.into() }));
-    stage_of("building the network");
+    let _ = news.send(News::Stage {
+        text: "building the network".into(),
+    });
     let world = World::new(&config.estate, config.hosts, config.seed, &config.folder)?;
     let mut director = Director::new(config, &world)?;
-    let roles = director.cast.roles(&world)?;
-    stage.build(&world, roles).await?;
-    director.until_up(&mut stage).await?;
-    director.seconds.build = now().seconds_since(began);
-
-    stage_of("people at work, detectors learning");
-    director.until_round(&mut stage, &news, Begin::Work).await?;
-    let input = Input::EndLearning;
-    stage.tell(CONTROL_NODE, Tell::Control { input });
-
-    stage_of("people at work, detectors watching");
-    director.until_round(&mut stage, &news, Begin::Nothing).await?;
-
-    stage_of("the attacker is inside");
-    director.truth.attack_began = now();
-    stage.tell(ATTACKER_NODE, Tell::Begin);
-    director.until_recovered(&mut stage, &news).await?;
-
-    stage_of("people use the services again");
-    director.until_used(&mut stage, trials(&world, &director.cast)).await?;
-
-    stage_of("counting");
-    director.collect(&mut stage).await?;
-    if config.pause {
-        let text = format!("everything is still running; files are in {}", config.folder.display());
-        let _ = news.send(News::Paused { text });
-        go_on.recv().await;
-    }
+    let outcome = direct(config, &world, &mut director, &mut stage, &news, go_on).await;
+    outcome.map_err(|error| director.explain(error))?;
     let teardown = now();
     stage.strike().await;
     director.read_files(&world)?;
@@ -241,6 +218,48 @@ pub async fn play(
         seconds: director.seconds,
         phases: director.phases,
     })
+}
+
+/// Directs a drill from the first node to the last report.
+async fn direct(
+    config: &DrillConfig,
+    world: &World,
+    director: &mut Director,
+    stage: &mut Stage,
+    news: &mpsc::UnboundedSender<News>,
+    mut go_on: mpsc::Receiver<()>,
+) -> Result<(), DrillError> {
+    let began = now();
+    let stage_of = |text: &str| drop(news.send(News::Stage { text: text.into() }));
+    let roles = director.cast.roles(world)?;
+    stage.build(world, roles).await?;
+    director.until_up(stage).await?;
+    director.seconds.build = now().seconds_since(began);
+
+    stage_of("people at work, detectors learning");
+    director.until_round(stage, news, Begin::Work).await?;
+    let input = Input::EndLearning;
+    stage.tell(CONTROL_NODE, Tell::Control { input });
+
+    stage_of("people at work, detectors watching");
+    director.until_round(stage, news, Begin::Nothing).await?;
+
+    stage_of("the attacker is inside");
+    director.truth.attack_began = now();
+    stage.tell(ATTACKER_NODE, Tell::Begin);
+    director.until_recovered(stage, news).await?;
+
+    stage_of("people use the services again");
+    director.until_used(stage, trials(world, &director.cast)).await?;
+
+    stage_of("counting");
+    director.collect(stage).await?;
+    if config.pause {
+        let text = format!("everything is still running; files are in {}", config.folder.display());
+        let _ = news.send(News::Paused { text });
+        go_on.recv().await;
+    }
+    Ok(())
 }
 
 /// Whether people begin their work with a round.
@@ -283,6 +302,17 @@ impl Director {
             rested: BTreeSet::new(),
             deadline: now().plus_ms((DRILL_MS_MAX + PLANS_MAX * config.decide_ms) as i64),
         })
+    }
+
+    /// Adds to an error what is known about its cause.
+    fn explain(&self, error: DrillError) -> DrillError {
+        match error {
+            DrillError::Stuck { at, .. } => DrillError::Stuck {
+                at,
+                failures: self.truth.failures.clone(),
+            },
+            other => other,
+        }
     }
 
     async fn until_up(&mut self, stage: &mut Stage) -> Result<(), DrillError> {
@@ -558,7 +588,10 @@ async fn hear(stage: &mut Stage, deadline: Timestamp, at: impl Fn() -> String) -
     let left_ms = (deadline.0 - now().0).max(0) as u64 / 1_000_000;
     match timeout(Duration::from_millis(left_ms), stage.hear()).await {
         Ok(Some(heard)) => Ok(heard),
-        _ => Err(DrillError::Stuck { at: at() }),
+        _ => Err(DrillError::Stuck {
+            at: at(),
+            failures: Vec::new(),
+        }),
     }
 }
 
@@ -590,5 +623,37 @@ pub fn clean_up(folder: &Path) {
             return;
         }
         std::thread::sleep(Duration::from_millis(CLEAN_UP_PAUSE_MS));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_drill_that_is_stuck_names_the_nodes_that_failed() {
+        let estate = Estate::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/essen"))).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let config = DrillConfig {
+            estate,
+            hosts: 24,
+            seed: 1,
+            scenario: Scenario::Ransom,
+            folder: folder.path().to_owned(),
+            decide_ms: 0,
+            pause: false,
+        };
+        let world = World::new(&config.estate, config.hosts, config.seed, &config.folder).unwrap();
+        let mut director = Director::new(&config, &world).unwrap();
+        director.deadline = now();
+        let error = "it fell over".into();
+        director.note("files-1", Say::Failed { error });
+        let (news, _) = mpsc::unbounded_channel();
+        let stuck = director.until_recovered(&mut Stage::simulated(), &news).await.unwrap_err();
+        let text = director.explain(stuck).to_string();
+        assert!(
+            text.contains("phases so far") && text.contains("files-1: it fell over"),
+            "{text}"
+        );
     }
 }

@@ -22,6 +22,43 @@ pub enum MiniatureError {
     /// There is no way in.
     #[error("the estate has no remote-maintenance connection to a jump host with a guard at its switch")]
     NoEntry,
+    /// A node of the drill has that name already.
+    #[error("{what} {name:?} has the name of {other} in the drill")]
+    NameTaken {
+        /// `system`, `guard`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Who has it.
+        other: &'static str,
+    },
+    /// Somebody in the drill has that address already.
+    #[error("system {system:?} has the address {address}, which {other} has in the drill")]
+    AddressTaken {
+        /// The system.
+        system: String,
+        /// The address.
+        address: Ipv4Addr,
+        /// Who has it.
+        other: String,
+    },
+    /// Nobody administers anything.
+    #[error("no account of the estate logs on to a system of the drill: there is nothing to steal and nobody to learn from")]
+    NoDailyLogon,
+}
+
+impl MiniatureError {
+    /// Returns what can be done about it in the estate.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Hosts(_) => "choose another number with --hosts",
+            Self::NoSystem(_) => "add such a system in a zone with site, network and guard",
+            Self::NoEntry => "add a connection of kind remote-maintenance to a jump host, with a switch that has a guard",
+            Self::NameTaken { .. } => "drill a copy of the estate in which it is called otherwise",
+            Self::AddressTaken { .. } => "give the system, or the network of the zone outside that it is in, another address",
+            Self::NoDailyLogon => "add accounts with logs_on_to, to systems whose zone is not protected",
+        }
+    }
 }
 
 /// What must be there, in order.

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::cable;
 use crate::director::{DrillConfig, News, Played, play};
@@ -71,11 +71,31 @@ fn run_to_end<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, Str
     outcome
 }
 
-/// Runs a drill in a sandbox of its own. `on_news` hears how it goes; `go_on` is awaited when it pauses.
+/// Waits for somebody's word in a thread of its own, so that signals are heard meanwhile.
+fn wait_for_word(go_on: fn() -> io::Result<()>) -> oneshot::Receiver<io::Result<()>> {
+    let (said, word) = oneshot::channel();
+    // The drill may be gone when the word comes, and the thread ends with the process.
+    std::thread::spawn(move || drop(said.send(go_on())));
+    word
+}
+
+/// The word that is waited for; never, if none is.
+async fn spoken(word: &mut Option<oneshot::Receiver<io::Result<()>>>) -> io::Result<()> {
+    match word {
+        Some(waiting) => {
+            let said = waiting.await.map_err(io::Error::other)?;
+            *word = None;
+            said
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Runs a drill in a sandbox of its own. `on_news` hears how it goes; when it pauses, it goes on when `go_on` returns.
 pub fn launch_real(
     config: &DrillConfig,
     mut on_news: impl FnMut(News),
-    go_on: impl Fn() -> io::Result<()>,
+    go_on: fn() -> io::Result<()>,
 ) -> Result<Played, LaunchError> {
     runtime()?.block_on(async {
         let mut keeper = tokio::process::Command::new(std::env::current_exe()?)
@@ -93,9 +113,15 @@ pub fn launch_real(
         let mut lines = BufReader::new(stdout).lines();
         let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut word = None;
         let outcome = loop {
             let line = tokio::select! {
                 line = lines.next_line() => line?,
+                said = spoken(&mut word) => {
+                    said?;
+                    stdin.write_all(b"\n").await?;
+                    continue;
+                }
                 _ = interrupt.recv() => break Err(LaunchError::Interrupted),
                 _ = terminate.recv() => break Err(LaunchError::Interrupted),
             };
@@ -107,8 +133,7 @@ pub fn launch_real(
                     let paused = matches!(news, News::Paused { .. });
                     on_news(news);
                     if paused {
-                        go_on()?;
-                        stdin.write_all(b"\n").await?;
+                        word = Some(wait_for_word(go_on));
                     }
                 }
                 Line::Played { played } => break Ok(*played),
@@ -131,7 +156,7 @@ pub fn launch_real(
 pub fn launch_simulated(
     config: &DrillConfig,
     mut on_news: impl FnMut(News),
-    go_on: impl Fn() -> io::Result<()>,
+    go_on: fn() -> io::Result<()>,
 ) -> Result<Played, LaunchError> {
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime()?, async {
@@ -140,16 +165,20 @@ pub fn launch_simulated(
         let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
         let played = play(config, Stage::simulated(), news, resumed);
         tokio::pin!(played);
+        let mut word = None;
         loop {
             tokio::select! {
                 played = &mut played => return played.map_err(|error| LaunchError::Failed(in_words(&error))),
                 _ = interrupt.recv() => return Err(LaunchError::Interrupted),
+                said = spoken(&mut word) => {
+                    said?;
+                    let _ = resume.send(()).await;
+                }
                 Some(news) = heard.recv() => {
                     let paused = matches!(news, News::Paused { .. });
                     on_news(news);
                     if paused {
-                        go_on()?;
-                        let _ = resume.send(()).await;
+                        word = Some(wait_for_word(go_on));
                     }
                 }
             }

@@ -460,6 +460,51 @@ fn a_claim_about_a_service_that_nobody_can_use_is_neither_true_nor_untrue() {
 }
 
 #[test]
+fn an_estate_that_would_fail_late_is_refused_early() {
+    let refused = |spoil: &dyn Fn(&mut Estate)| {
+        let mut estate = essen();
+        spoil(&mut estate);
+        World::new(&estate, 24, 1, Path::new("nowhere")).err().unwrap()
+    };
+    let rename = |estate: &mut Estate, name: &str| {
+        let vault = estate
+            .systems
+            .iter()
+            .find(|(_, s)| s.kind == SystemKind::Portal)
+            .map(|(id, _)| id.clone());
+        let portals: Vec<String> = estate
+            .systems
+            .iter()
+            .filter(|(_, s)| s.kind == SystemKind::Portal)
+            .map(|(id, _)| id.clone())
+            .collect();
+        let one = estate.systems[&vault.unwrap()].clone();
+        portals.iter().for_each(|id| drop(estate.systems.remove(id)));
+        estate.systems.insert(name.to_owned(), one);
+    };
+    for name in ["control", "attacker", "practice-b", "reader", "guard-essen"] {
+        let error = refused(&|estate| rename(estate, name));
+        assert!(
+            matches!(&error, MiniatureError::NameTaken { name: n, .. } if n == name),
+            "{name}: {error}"
+        );
+    }
+    for address in [[203, 0, 113, 66], [198, 51, 100, 11], [10, 255, 0, 7], [169, 254, 1, 1]].map(Ipv4Addr::from) {
+        let error = refused(&|estate| {
+            for system in estate.systems.values_mut().filter(|s| s.kind == SystemKind::JumpHost) {
+                system.address = Some(address);
+            }
+        });
+        assert!(
+            matches!(&error, MiniatureError::AddressTaken { address: a, .. } if *a == address),
+            "{address}: {error}"
+        );
+    }
+    let error = refused(&|estate| estate.accounts.clear());
+    assert!(matches!(error, MiniatureError::NoDailyLogon), "{error}");
+}
+
+#[test]
 fn every_kind_of_service_in_the_range_is_used_from_a_node_that_is_there() {
     let world = world(24, 3);
     let config = DrillConfig {

@@ -6,9 +6,13 @@ use leckwehr_crypt::Dice;
 use leckwehr_estate::{ConnectionKind, Estate, SystemKind};
 use serde::{Deserialize, Serialize};
 
+use crate::cable::{EDGE, GATEWAY};
+use crate::director::DrillConfig;
+use crate::fabric::Fabric;
 use crate::host::HostRole;
 use crate::miniature::{MiniatureError, miniature};
 use crate::shell::{Accounts, Login};
+use crate::topology::CONTROL_NODE;
 
 /// The control room's address on the management cables.
 pub const CONTROL: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
@@ -45,6 +49,11 @@ pub struct GuardPlace {
     pub compartments: BTreeMap<String, Vec<String>>,
     /// Interfaces that lead outside.
     pub outside: Vec<String>,
+}
+
+/// Looks whether a drill can be made of an estate.
+pub fn check(config: &DrillConfig) -> Result<(), MiniatureError> {
+    World::new(&config.estate, config.hosts, config.seed, &config.folder).map(drop)
 }
 
 /// The miniature and everything in it, computed from an estate and a seed.
@@ -114,7 +123,39 @@ impl World {
         world.give_accounts(&mut dice);
         world.prepare_entry(&jump, &mut dice);
         world.lay_credentials(&jump, &mut dice);
+        world.check()?;
         Ok(world)
+    }
+
+    /// Looks for what would only show when the drill runs: names and addresses that two nodes have, and nobody at work.
+    fn check(&self) -> Result<(), MiniatureError> {
+        let systems = self.hosts.iter().map(|h| ("system", &h.system));
+        let mut taken: BTreeMap<&str, &'static str> = BTreeMap::from([(CONTROL_NODE, "the control room")]);
+        taken.extend(self.outsiders.iter().map(|o| (o.name.as_str(), "somebody outside")));
+        for (what, name) in systems.chain(self.guards.keys().map(|guard| ("guard", guard))) {
+            if let Some(other) = taken.insert(name, what) {
+                let name = name.clone();
+                return Err(MiniatureError::NameTaken { what, name, other });
+            }
+        }
+        for host in &self.hosts {
+            let (system, address) = (host.system.clone(), host.address);
+            let other = if Fabric::is_management(address) {
+                Some("the management network".into())
+            } else if [GATEWAY, EDGE].contains(&address) {
+                Some("a router".into())
+            } else {
+                let outside = self.outsiders.iter().find(|o| o.address == address);
+                outside.map(|o| format!("{:?}, outside,", o.name))
+            };
+            if let Some(other) = other {
+                return Err(MiniatureError::AddressTaken { system, address, other });
+            }
+        }
+        if self.daily.is_empty() {
+            return Err(MiniatureError::NoDailyLogon);
+        }
+        Ok(())
     }
 
     /// Returns the host of a system.

@@ -8,8 +8,8 @@ use leckwehr_incident::Timestamp;
 use leckwehr_publish::Language;
 use leckwehr_publish::report::{NetworkMode, ReportInput, ScoreRow, TruthEvent, Verdict, render};
 use leckwehr_range::{
-    Act, Books, DrillConfig, HOSTS_MAX, HOSTS_MIN, LaunchError, News, Played, Scenario, Score, launch_real, launch_simulated,
-    miniature, score,
+    Act, Books, DrillConfig, HOSTS_MAX, HOSTS_MIN, LaunchError, News, Played, Scenario, Score, check, launch_real,
+    launch_simulated, score,
 };
 
 use crate::problem::Problem;
@@ -87,10 +87,12 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
         decide_ms: args.decide_ms,
         pause: args.pause,
     };
-    miniature(&config.estate, config.hosts).map_err(|error| {
-        Problem::new("LW-RANGE-007", "this estate cannot be drilled", &error).hint(
-            "docs/estate.md says what a drill needs; `leckwehr drill` without --estate uses the provider that comes with it",
-        )
+    check(&config).map_err(|error| {
+        Problem::new("LW-RANGE-007", "this estate cannot be drilled", &error)
+            .hint(error.remedy())
+            .hint(
+                "docs/estate.md says what a drill needs; `leckwehr drill` without --estate uses the provider that comes with it",
+            )
     })?;
     let report = args.report.clone().unwrap_or_else(|| match &args.keep {
         Some(folder) => folder.join("report.html"),

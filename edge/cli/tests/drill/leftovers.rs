@@ -1,3 +1,4 @@
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -90,6 +91,34 @@ fn an_interrupted_or_killed_drill_leaves_nothing_behind() {
         (30, Signal::SIGKILL),
     ] {
         end_at(nodes, signal, outer);
+    }
+}
+
+#[test]
+fn a_drill_that_is_interrupted_while_it_pauses_ends_and_leaves_nothing_behind() {
+    let _alone = alone();
+    for network in [&[][..], &["--simulated"]] {
+        let temporary = tempfile::tempdir().unwrap();
+        let mark = format!("mark-{}-pause-{}", std::process::id(), network.len());
+        let mut command = leckwehr(temporary.path());
+        command
+            .env("LECKWEHR_TEST_MARK", &mark)
+            .args(["drill", "--pause", "--decide-ms", "0"])
+            .args(network);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut drill = command.spawn().unwrap();
+        let mut said = BufReader::new(drill.stderr.take().unwrap()).lines();
+        assert!(said.any(|line| line.unwrap().contains("paused")), "it never paused");
+        kill(Pid::from_raw(i32::try_from(drill.id()).unwrap()), Signal::SIGINT).unwrap();
+        // Nobody presses Enter: the line to its standard input stays open.
+        let mut status = None;
+        until("it ends", || {
+            status = drill.try_wait().unwrap();
+            status.is_some()
+        });
+        assert!(!status.unwrap().success());
+        until("every process is gone", || marked(&mark).is_empty());
+        assert!(folders(temporary.path()).is_empty(), "{:?}", folders(temporary.path()));
     }
 }
 
