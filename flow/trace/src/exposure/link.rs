@@ -113,10 +113,11 @@ impl<'a> Link<'a> {
         let own_networks = networks_of(estate, self.theirs, self.party);
         let all = standing.systems_of(self.ours);
         let on_it = |o: &&Observed| {
-            let end = o
-                .zone
-                .as_ref()
-                .is_some_and(|z| own_networks.contains(z) || (own_networks.is_empty() && is_shared(estate, z)));
+            let end = match &o.zone {
+                Some(z) => own_networks.contains(z) || (own_networks.is_empty() && is_shared(estate, z)),
+                // An address in no zone that the estate knows is the internet's.
+                None => estate.parties.get(self.party).is_some_and(|p| p.kind == PartyKind::Public),
+            };
             let port = self.connection.ports.is_empty() || o.port == 0 || self.connection.ports.contains(&o.port);
             let time = since.is_none_or(|s| s <= o.seen.1.plus_ms(CLOCK_SKEW_MS));
             let named = estate.systems.get(&o.peer).is_none_or(|s| !is_ours(estate, &s.zone));

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use leckwehr_estate::SystemKind;
 use leckwehr_incident::{Impact, Tier, Timestamp};
 use leckwehr_telemetry::{Event, Kind};
 use serde::{Deserialize, Serialize};
@@ -191,7 +192,7 @@ fn sign(scene: &Scene<'_>, impact: &Impact, suspects: &Suspects, event: &Event<'
             tool.then(|| ((StagingKind::Tool, vec![name(host)], None, account), None))
         }
         Kind::File | Kind::ShareFile if is_read(event) => {
-            let host = host.or(to)?;
+            let host = host.or(to).filter(|h| !everyone_reads(scene, *h))?;
             let his = impact
                 .credentials
                 .iter()
@@ -199,11 +200,10 @@ fn sign(scene: &Scene<'_>, impact: &Impact, suspects: &Suspects, event: &Event<'
             held(origin).or_else(|| held(Some(host)).filter(|_| his))?;
             let mut hosts = vec![name(host)];
             hosts.extend(origin.filter(|o| scene.is_inside(*o) && *o != host).map(name));
-            let by = format!(
-                "{} from {}",
-                event.account(),
-                origin.map_or("the host itself", |o| scene.name(o))
-            );
+            let account = Some(event.account())
+                .filter(|a| !a.is_empty())
+                .unwrap_or("an account not named");
+            let by = format!("{account} from {}", origin.map_or("the host itself", |o| scene.name(o)));
             Some(((StagingKind::FilesRead, hosts, None, by), event.size()))
         }
         Kind::File | Kind::ShareFile => {
@@ -225,12 +225,17 @@ fn sign(scene: &Scene<'_>, impact: &Impact, suspects: &Suspects, event: &Event<'
             }
             let (out, back) = (event.bytes_out().unwrap_or(0), event.bytes_in().unwrap_or(0));
             let (source, target, bytes) = if out > back { (from, to, out) } else { (to, from, back) };
-            held(Some(target))?;
+            held(Some(target)).filter(|_| !everyone_reads(scene, source))?;
             let key = (StagingKind::InternalTransfer, vec![name(target)], None, name(source));
             Some((key, Some(bytes)))
         }
         _ => None,
     }
+}
+
+/// Every host reads policies and tickets from directories all day; that brings no data together.
+fn everyone_reads(scene: &Scene<'_>, host: u32) -> bool {
+    scene.book.kind(scene.name(host)) == Some(SystemKind::Directory)
 }
 
 fn is_read(event: &Event<'_>) -> bool {

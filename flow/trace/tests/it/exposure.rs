@@ -376,6 +376,9 @@ fn the_recorded_days_expose_the_uplink_and_the_files_and_exclude_nobody() {
             found.parties.iter().all(|p| p.tier == Tier::Proven),
             "the only party is the internet"
         );
+        let uplink = &found.parties[0].connections[0];
+        assert_eq!((uplink.connection.as_str(), uplink.crossed), ("uplink", Tier::Proven));
+        assert!(!uplink.observed.is_empty() && !uplink.evidence.is_empty());
     }
 }
 

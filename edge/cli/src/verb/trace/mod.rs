@@ -2,9 +2,11 @@
 
 mod certificate;
 mod check;
+mod exposure;
 mod report;
 mod report_parts;
 mod routes;
+mod theft;
 
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
@@ -36,6 +38,8 @@ enum Verb {
     Check(check::Args),
     Report(report::Args),
     Routes(routes::Args),
+    Exposure(exposure::Args),
+    Theft(theft::Args),
 }
 
 /// Runs the verb.
@@ -45,6 +49,8 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
         Verb::Check(args) => check::run(&args),
         Verb::Report(args) => report::run(&args),
         Verb::Routes(args) => routes::run(&args),
+        Verb::Exposure(args) => exposure::run(&args),
+        Verb::Theft(args) => theft::run(&args),
     }
 }
 
