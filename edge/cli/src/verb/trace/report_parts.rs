@@ -80,7 +80,9 @@ fn way(route: &Route, l: Language) -> Vec<String> {
         route.from.clone(),
         leg.to_owned(),
         route.rank.to_string(),
-        route.share.map_or_else(|| "?".to_owned(), |share| format!("{:.0} %", share * 100.0)),
+        route
+            .share
+            .map_or_else(|| "?".to_owned(), |share| format!("{:.0} %", share * 100.0)),
         tier_words(route.tier, l).to_owned(),
         route.hops.iter().map(step).collect::<Vec<_>>().join("; "),
         route.would_change.join("; "),
