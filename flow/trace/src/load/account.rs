@@ -140,11 +140,11 @@ impl LoadAccount {
         for (reason, refused) in &self.refused {
             let first = refused.places.first();
             let first = first.map_or_else(String::new, |p| format!(", first in {} at row {}", p.file, p.row));
-            warnings.push(format!("{} records refused: {}{first}", refused.records, reason.words()));
+            warnings.push(format!("{} refused: {}{first}", refused.records, reason.words()));
         }
         if self.unsorted > 0 {
             warnings.push(format!(
-                "{} records stood out of order of time and were put in order",
+                "{} stood out of order of time, and stand in order now",
                 self.unsorted
             ));
         }
@@ -156,7 +156,7 @@ impl LoadAccount {
                 ""
             };
             let (hosts, named) = (self.unknown_hosts, named.join(", "));
-            warnings.push(format!("{hosts} hosts are unknown to the estate: {named}{more}"));
+            warnings.push(format!("{hosts} not among the systems of the estate: {named}{more}"));
         }
         let unread = self.files.iter().filter_map(|f| Some((&f.path, f.unread.as_ref()?)));
         warnings.extend(unread.map(|(path, why)| format!("{path} was not read to its end: {why}")));

@@ -3,6 +3,7 @@
 mod certificate;
 mod check;
 mod exposure;
+mod reach;
 mod report;
 mod report_parts;
 mod routes;
@@ -37,6 +38,7 @@ enum Verb {
     Certificate(certificate::Args),
     Check(check::Args),
     Report(report::Args),
+    Reach(reach::Args),
     Routes(routes::Args),
     Exposure(exposure::Args),
     Theft(theft::Args),
@@ -48,6 +50,7 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
         Verb::Certificate(args) => certificate::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Report(args) => report::run(&args),
+        Verb::Reach(args) => reach::run(&args),
         Verb::Routes(args) => routes::run(&args),
         Verb::Exposure(args) => exposure::run(&args),
         Verb::Theft(args) => theft::run(&args),
