@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use leckwehr_detect::{DetectConfig, Detector, Rules};
-use leckwehr_estate::Estate;
-use leckwehr_incident::{Impact, Tier};
+use leckwehr_estate::{Estate, SystemKind};
+use leckwehr_incident::{HostAssessment, Impact, Tier};
 use leckwehr_telemetry::Intake;
 use leckwehr_trace::hidden::{Hidden, Hiding};
 use leckwehr_trace::routes::{
@@ -389,4 +389,60 @@ fn a_hidden_route_is_named_whole() {
     assert!(without.all.right < 28, "without bridges hops are missing: {without:?}");
     let reach = hidden.score(&hidden.reach());
     assert!(reach.all.named > 900, "plain reach names nearly everything: {reach:?}");
+}
+
+/// Records of connections that three hosts opened, as their own sensors tell it: (host, second, number, to).
+fn connections(records: &[(&str, u32, u64, &str)]) -> Intake {
+    let mut intake = Intake::new();
+    for (host, second, number, to) in records {
+        let line = serde_json::json!({
+            "@timestamp": format!("2023-04-25T03:00:{second:02}Z"),
+            "agent": { "id": format!("sensor-{host}") },
+            "host": { "name": host },
+            "event": { "category": ["network"], "action": "flow", "sequence": number },
+            "source": { "bytes": 10 },
+            "destination": { "ip": to, "port": 443, "bytes": 60 },
+        });
+        intake.push_line(&format!("sensor-{host}"), line.to_string().as_bytes());
+    }
+    intake
+}
+
+#[test]
+fn only_complete_records_exclude() {
+    let mut estate = estates::empty();
+    estates::zone(&mut estate, "inner", Some("site-1"), [10, 1, 0, 0], 16);
+    for (i, id) in ["held", "whole", "gaps", "early"].into_iter().enumerate() {
+        estates::system(&mut estate, id, SystemKind::Application, "inner", [10, 1, 0, i as u8 + 1]);
+    }
+    let mut intake = connections(&[
+        ("held", 1, 1, "10.1.0.4"),
+        ("whole", 5, 1, "203.0.113.1"),
+        ("whole", 40, 2, "203.0.113.1"),
+        ("gaps", 6, 1, "203.0.113.1"),
+        ("gaps", 41, 4, "203.0.113.1"),
+        ("early", 7, 1, "203.0.113.1"),
+        ("early", 42, 2, "203.0.113.1"),
+    ]);
+    let events = intake.take();
+    let config = TraceConfig::new(intake.accounts().values().cloned().collect());
+    let mut impact = assess(&events, &[], &estate, &config);
+    impact.hosts = vec![HostAssessment {
+        system: "held".to_owned(),
+        tier: Tier::Proven,
+        since: Some("2023-04-25T03:00:20Z".parse().unwrap()),
+        via: None,
+        reasons: Vec::new(),
+    }];
+    let found = routes(&events, &[], &estate, &config, &impact, 3);
+    let aside = |system: &str| found.aside.iter().find(|a| a.system == system).unwrap();
+    assert_eq!(aside("whole").tier, Tier::Excluded, "{:?}", aside("whole"));
+    assert_eq!(
+        (aside("gaps").tier, aside("gaps").seen),
+        (Tier::Unknown, 0.5),
+        "{:?}",
+        aside("gaps")
+    );
+    assert_eq!(aside("early").tier, Tier::Excluded, "{:?}", aside("early"));
+    assert!(aside("early").why.contains("1 from hosts held later"), "{:?}", aside("early"));
 }
