@@ -299,17 +299,27 @@ fn a_damaged_row_group_costs_its_rows_and_no_others() {
 
 #[test]
 fn impossible_rows_of_a_stream_are_refused_one_by_one() {
-    let folder = TempDir::new().unwrap();
-    let mut contacts = few();
-    contacts[0].at = 5;
-    contacts[2].to = leckwehr_trace::load::NODES_MAX;
-    let path = write(&folder, "a.parquet", parquet(&contacts));
-    let (mut stream, mut chunk) = (ParquetContacts::open(&path, None).unwrap(), ContactChunk::default());
-    assert!(stream.next_chunk(&mut chunk).unwrap());
-    assert_eq!(chunk.tos, [30, 1]);
-    let wanted = [(Refusal::TooEarly, 1, 1), (Refusal::NodeNumber, 1, 3)];
-    assert_eq!(reasons(stream.account()), wanted);
-    assert_eq!(reasons(&load(&[path], &hosts_only()).unwrap().account), wanted);
+    type Spoil = fn(&mut Contact);
+    let spoils: [(Spoil, Refusal); 3] = [
+        (|c| c.at = 5, Refusal::TooEarly),
+        (|c| c.at = i64::MAX, Refusal::TooLate),
+        (|c| c.to = leckwehr_trace::load::NODES_MAX, Refusal::NodeNumber),
+    ];
+    let now = Some(Timestamp(T0));
+    for (spoil, reason) in spoils {
+        let folder = TempDir::new().unwrap();
+        let mut contacts = few();
+        spoil(&mut contacts[2]);
+        contacts.sort_by_key(|c| c.at);
+        let row = contacts.iter().position(|c| c.from == 30).unwrap() as u64 + 1;
+        let path = write(&folder, "a.parquet", parquet(&contacts));
+        let (mut stream, mut chunk) = (ParquetContacts::open(&path, now).unwrap(), ContactChunk::default());
+        assert!(stream.next_chunk(&mut chunk).unwrap());
+        assert_eq!(chunk.tos, [2, 30, 1]);
+        assert_eq!(reasons(stream.account()), [(reason, 1, row)]);
+        let options = LoadOptions { now, ..hosts_only() };
+        assert_eq!(reasons(&load(&[path], &options).unwrap().account), [(reason, 1, row)]);
+    }
 }
 
 #[test]
