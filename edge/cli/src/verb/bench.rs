@@ -3,6 +3,7 @@
 mod clock;
 mod hidden;
 mod speed;
+mod stream;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,9 @@ pub(crate) struct TraceArgs {
     /// Routes to hide, from --seed on.
     #[arg(long, value_name = "N", default_value_t = 10, requires = "hidden")]
     pub(crate) seeds: u64,
+    /// Write the log as a Parquet file into this folder (16 bytes an event) and stream one closure over it.
+    #[arg(long, value_name = "DIR", conflicts_with = "hidden")]
+    pub(crate) stream: Option<std::path::PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -49,6 +53,9 @@ pub(crate) struct TraceArgs {
 pub fn run(args: Args) -> Result<ExitCode, Problem> {
     match args.verb {
         Verb::Trace(args) if args.hidden => hidden::run(&args),
-        Verb::Trace(args) => speed::run(&args),
+        Verb::Trace(args) => match &args.stream {
+            Some(folder) => stream::run(&args, folder),
+            None => speed::run(&args),
+        },
     }
 }

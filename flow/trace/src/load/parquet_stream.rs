@@ -165,12 +165,14 @@ impl ParquetContacts {
         Ok(rows)
     }
 
-    /// Refuses what is no contact. Looks at all rows at once first: most chunks have nothing to refuse.
+    /// Refuses what is no contact. Looks at all rows at once first: most chunks are in order of time and have nothing to
+    /// refuse. All bits of the node numbers together are an upper bound of the highest one.
     fn check(&mut self, chunk: &mut ContactChunk) {
-        let earliest = chunk.times.iter().fold(i64::MAX, |min, at| min.min(*at));
-        let latest = chunk.times.iter().fold(i64::MIN, |max, at| max.max(*at));
-        let highest = chunk.froms.iter().chain(&chunk.tos).fold(0, |max, node| (*node).max(max));
-        if earliest < EARLIEST_NS || latest > self.latest_ns || highest >= NODES_MAX {
+        let in_time = |at: Option<&i64>| at.is_some_and(|at| (EARLIEST_NS..=self.latest_ns).contains(at));
+        let times = &chunk.times;
+        let good_times = times.is_sorted() && in_time(times.first()) && in_time(times.last());
+        let bits = |nodes: &[u32]| nodes.iter().fold(0, |bits, node| bits | node);
+        if !good_times || bits(&chunk.froms) | bits(&chunk.tos) >= NODES_MAX {
             self.check_each(chunk);
         }
         let kept = chunk.times.len() as u64;

@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
@@ -12,6 +12,37 @@ use parquet::file::reader::{ChunkReader, Length};
 pub(super) struct Pread {
     file: Arc<File>,
     bytes: u64,
+    spare: Spare,
+}
+
+/// Pages that were read and are not needed any more, to be filled again: new memory for each would cost more than reading.
+type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// Most pages kept for filling again, and their most bytes.
+const SPARE_PAGES_MAX: usize = 8;
+const SPARE_BYTES_MAX: usize = 4 << 20;
+
+/// A page, and where it goes afterwards.
+struct Page {
+    bytes: Vec<u8>,
+    spare: Spare,
+}
+
+impl AsRef<[u8]> for Page {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        if let Ok(mut spare) = self.spare.lock()
+            && spare.len() < SPARE_PAGES_MAX
+            && self.bytes.capacity() <= SPARE_BYTES_MAX
+        {
+            spare.push(std::mem::take(&mut self.bytes));
+        }
+    }
 }
 
 impl Pread {
@@ -19,6 +50,7 @@ impl Pread {
         Ok(Self {
             bytes: file.metadata()?.len(),
             file: Arc::new(file),
+            spare: Spare::default(),
         })
     }
 }
@@ -47,9 +79,12 @@ impl ChunkReader for Pread {
                 "{length} bytes from byte {start} on lie behind the end of the file"
             )));
         }
-        let mut buffer = vec![0; length];
-        self.file.read_exact_at(&mut buffer, start)?;
-        Ok(buffer.into())
+        let spare = self.spare.lock().ok().and_then(|mut spare| spare.pop());
+        let mut bytes = spare.unwrap_or_default();
+        bytes.resize(length, 0);
+        self.file.read_exact_at(&mut bytes, start)?;
+        let spare = Arc::clone(&self.spare);
+        Ok(Bytes::from_owner(Page { bytes, spare }))
     }
 }
 

@@ -51,6 +51,7 @@ pub struct Closure {
     /// Index of the first contact in `open`.
     first: usize,
     seen: usize,
+    nodes: usize,
 }
 
 impl Closure {
@@ -61,6 +62,7 @@ impl Closure {
             open: (Vec::new(), Vec::new(), Vec::new()),
             first: 0,
             seen: 0,
+            nodes,
         }
     }
 
@@ -94,11 +96,11 @@ impl Closure {
         Ok(())
     }
 
-    /// Ends the stream. `nodes` as in [`Closure::new`], or more if contacts named more.
+    /// Ends the stream. As many nodes as in [`Closure::new`], or more if higher ones were reached.
     pub fn finish(mut self) -> Reach {
         self.pass_open();
-        let nodes = self.scan.time.len();
-        self.scan.reach(nodes)
+        let highest = self.scan.time.iter().rposition(Option::is_some).map_or(0, |node| node + 1);
+        self.scan.reach(self.nodes.max(highest))
     }
 
     fn check_order(&self, columns: Columns<'_>) -> Result<(), NotSorted> {
@@ -155,24 +157,31 @@ impl<const BACK: bool> Scan<BACK> {
     fn new(nodes: usize, seeds: &[(u32, i64)]) -> Self {
         let mut waiting: Vec<(u32, i64)> = seeds.iter().filter(|(node, _)| (*node as usize) < nodes).copied().collect();
         waiting.sort_unstable_by_key(|(node, at)| (if BACK { *at } else { at.saturating_neg() }, *node));
-        Self {
-            held: vec![0; nodes.next_power_of_two()],
-            time: vec![None; nodes],
-            parent: vec![None; nodes],
+        let mut scan = Self {
+            held: Vec::new(),
+            time: Vec::new(),
+            parent: Vec::new(),
             waiting,
             round: Vec::new(),
-        }
+        };
+        scan.resize(nodes.next_power_of_two());
+        scan
     }
 
     /// Nodes that only a later piece names.
     fn make_room(&mut self, columns: Columns<'_>) {
-        let highest = |nodes: &[u32]| nodes.iter().fold(0, |max, n| (*n).max(max)) as usize;
-        let nodes = highest(columns.froms).max(highest(columns.tos)) + 1;
-        if nodes > self.time.len() {
-            self.held.resize(nodes.next_power_of_two(), 0);
-            self.time.resize(nodes, None);
-            self.parent.resize(nodes, None);
+        // All bits together are an upper bound of the highest number, and cheaper.
+        let bits = |nodes: &[u32]| nodes.iter().fold(0, |bits, n| bits | n) as usize;
+        let nodes = (bits(columns.froms) | bits(columns.tos)) + 1;
+        if nodes > self.held.len() {
+            self.resize(nodes.next_power_of_two());
         }
+    }
+
+    fn resize(&mut self, places: usize) {
+        self.held.resize(places, 0);
+        self.time.resize(places, None);
+        self.parent.resize(places, None);
     }
 
     /// Takes whole time stamps, in order; `base` is the index of the first contact. Seeds whose time comes join.

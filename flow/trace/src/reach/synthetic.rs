@@ -2,6 +2,8 @@ use crate::reach::contacts::Contacts;
 
 /// Mean contacts within one second.
 const PER_SECOND: u64 = 9;
+/// Start of the log: 2024-01-01, in seconds since 1970.
+const FIRST_SECOND: i64 = 1_704_067_200;
 /// Steps of the table from which nodes are drawn.
 const TABLE_BITS: u32 = 20;
 
@@ -21,7 +23,7 @@ impl SyntheticLog {
         Self {
             random,
             table,
-            second: 0,
+            second: FIRST_SECOND,
         }
     }
 

@@ -1,6 +1,6 @@
 use leckwehr_trace::{
-    Certainty, Closure, Columns, Contact, Contacts, Cut, CutPlan, Live, LiveError, NotSorted, backward, blast_radius, forward,
-    forward_many, forward_restless, forward_skewed, what_if,
+    Certainty, Closure, Columns, Contact, Contacts, Cut, CutPlan, Live, LiveError, NotSorted, Reach, backward, blast_radius,
+    forward, forward_many, forward_restless, forward_skewed, what_if,
 };
 use proptest::prelude::*;
 
@@ -98,6 +98,8 @@ fn brute_cut(contacts: &[Contact], groups: &[u16], plan: &CutPlan) -> Vec<Contac
 }
 
 const NODES: usize = 7;
+
+type Pass = fn(&Contacts, &[(u32, i64)]) -> Reach;
 
 /// Few time stamps, so that most contacts tie.
 fn contacts() -> impl Strategy<Value = Vec<Contact>> {
@@ -284,7 +286,7 @@ proptest! {
         }
         let (contacts, others) = (Contacts::new(list), Contacts::new(shuffled));
         let steps = |contacts: &Contacts, parents: &[Option<usize>]| parents.iter().map(|p| p.map(|i| contacts.get(i))).collect::<Vec<_>>();
-        let passes: [fn(&Contacts, &[(u32, i64)]) -> leckwehr_trace::Reach; 5] = [
+        let passes: [Pass; 5] = [
             |c, s| forward(NODES, c, s),
             |c, s| backward(NODES, c, s),
             |c, s| forward_restless(NODES, c, s, 2),
