@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use leckwehr_trace::load::{ContactChunk, ContactWriter, GROUP_ROWS, LoadError, ParquetContacts};
 use leckwehr_trace::{Closure, SyntheticLog};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use serde::Serialize;
 
 use super::TraceArgs;
@@ -18,13 +19,22 @@ use crate::verb::trace::{print, print_json};
 const READ_BYTES: usize = 4 << 20;
 /// Chunks that are read before the closure needs them.
 const CHUNKS_AHEAD: usize = 8;
-/// Rounds: the baseline before, the closure, the baseline after.
+/// Runs of each measurement; the quickest one counts.
 const ROUNDS: usize = 2;
 
 #[derive(Serialize, Clone, Copy)]
 struct Time {
     wall_s: f64,
     cpu_s: f64,
+}
+
+/// Reading the file, and a closure over it.
+#[derive(Serialize)]
+struct Pair {
+    read: Time,
+    closure: Time,
+    wall_ratio: f64,
+    cpu_ratio: f64,
 }
 
 #[derive(Serialize)]
@@ -34,10 +44,10 @@ struct Report {
     seed: u64,
     file_bytes: u64,
     baseline: &'static str,
-    read: Time,
-    closure: Time,
-    wall_ratio: f64,
-    cpu_ratio: f64,
+    /// Every run begins with nothing of the file in memory.
+    from_disk: Pair,
+    /// The file lies in the page cache as far as it fits.
+    from_cache: Pair,
     reached: usize,
     peak_rss_bytes: u64,
 }
@@ -77,27 +87,52 @@ fn write(args: &TraceArgs, path: &Path) -> Result<(u32, i64), Problem> {
 }
 
 fn measure(args: &TraceArgs, path: &Path, seed: (u32, i64)) -> Result<Report, Problem> {
-    let (mut read, mut closure, mut reached, mut bytes) = (None, None, 0, 0);
-    for _ in 0..ROUNDS {
-        bytes = quickest(&mut read, || plain_read(path))?;
-        reached = quickest(&mut closure, || stream(args.nodes as usize, path, seed))?;
-    }
-    bytes = quickest(&mut read, || plain_read(path))?.max(bytes);
-    let none = Time { wall_s: 0.0, cpu_s: 0.0 };
-    let (read, closure) = (read.unwrap_or(none), closure.unwrap_or(none));
+    let (from_disk, bytes, reached) = compare(args, path, seed, || forget(path))?;
+    let (from_cache, ..) = compare(args, path, seed, || Ok(()))?;
     Ok(Report {
         nodes: args.nodes,
         events: args.events,
         seed: args.seed,
         file_bytes: bytes as u64,
         baseline: "reading the file in pieces of 4 MiB",
+        from_disk,
+        from_cache,
+        reached,
+        peak_rss_bytes: peak_rss_bytes(),
+    })
+}
+
+/// Returns the quickest times with the bytes of the file and the nodes that were reached; `before` prepares each run.
+fn compare(
+    args: &TraceArgs,
+    path: &Path,
+    seed: (u32, i64),
+    before: impl Fn() -> Result<(), Problem>,
+) -> Result<(Pair, usize, usize), Problem> {
+    let (mut read, mut closure, mut reached, mut bytes) = (None, None, 0, 0);
+    for _ in 0..ROUNDS {
+        before()?;
+        bytes = quickest(&mut read, || plain_read(path))?;
+        before()?;
+        reached = quickest(&mut closure, || stream(args.nodes as usize, path, seed))?;
+    }
+    let none = Time { wall_s: 0.0, cpu_s: 0.0 };
+    let (read, closure) = (read.unwrap_or(none), closure.unwrap_or(none));
+    let pair = Pair {
         read,
         closure,
         wall_ratio: closure.wall_s / read.wall_s,
         cpu_ratio: closure.cpu_s / read.cpu_s,
-        reached,
-        peak_rss_bytes: peak_rss_bytes(),
-    })
+    };
+    Ok((pair, bytes, reached))
+}
+
+/// Lets the kernel forget what it holds of the file in memory.
+fn forget(path: &Path) -> Result<(), Problem> {
+    let failed = |e: &dyn std::error::Error| Problem::plain("LW-BENCH-002", format!("{} cannot be read: {e}", path.display()));
+    let file = File::open(path).map_err(|e| failed(&e))?;
+    file.sync_all().map_err(|e| failed(&e))?;
+    posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).map_err(|e| failed(&e))
 }
 
 /// Runs the work and keeps the time of the quickest run.
@@ -157,16 +192,23 @@ fn stream(nodes: usize, path: &Path, seed: (u32, i64)) -> Result<usize, Problem>
 }
 
 fn text(report: &Report) -> String {
-    let line = |what: &str, time: Time| format!("{what:<36}{:>8.2} s wall {:>8.2} s CPU\n", time.wall_s, time.cpu_s);
+    let line = |what: &str, time: Time| format!("  {what:<36}{:>8.2} s wall {:>8.2} s CPU\n", time.wall_s, time.cpu_s);
+    let pair = |what: &str, pair: &Pair| {
+        format!("{what}\n")
+            + &line(report.baseline, pair.read)
+            + &line("one seed, forward", pair.closure)
+            + &format!(
+                "  {:.2} × the wall time, {:.2} × the CPU time of reading\n",
+                pair.wall_ratio, pair.cpu_ratio
+            )
+    };
     format!(
         "{} events among {} nodes, seed {}, streamed from a Parquet file of {} bytes; best of {ROUNDS}\n",
         report.events, report.nodes, report.seed, report.file_bytes
-    ) + &line(report.baseline, report.read)
-        + &line("one seed, forward", report.closure)
+    ) + &pair("from disk", &report.from_disk)
+        + &pair("from the page cache, as far as the file fits", &report.from_cache)
         + &format!(
-            "{:.2} × the wall time, {:.2} × the CPU time of reading; {} nodes reached; {} MiB of memory at the peak\n",
-            report.wall_ratio,
-            report.cpu_ratio,
+            "{} nodes reached; {} MiB of memory at the peak\n",
             report.reached,
             report.peak_rss_bytes >> 20
         )
