@@ -15,6 +15,32 @@ use leckwehr_range::{
 use crate::problem::Problem;
 use crate::{builtin, workplace};
 
+/// What stands in the JSON object.
+const SCORE: &str = "\
+Fields of the score (--json); * decides whether the drill passed, \"true\" is what really happened:
+  passed, because       the verdict, and every reason against it
+  network, seed, hosts_built
+                        real or simulated; what to repeat it with; systems in the miniature
+  seconds               build, detect (first act to first alarm), contain (alarm to proven cut), analyse, restore, teardown, total
+* hosts                 true, found (as proven, probable or possible), missed*, wrong (proven or probable without reason),
+                        hypothesis (found as possible only), possible (all that were named possible, true or not)
+  credentials           true (used with success), found, missed
+* packets_after_cut     packets that a witness behind the cut saw passing it
+* acts_after_cut        what the attacker still got done after the cut, by his diary
+  packets_stopped       attempts that the cut stopped
+* bytes_out             true, bound (claimed for all exits)*, bound_attacker (for addresses named as his)
+* messages              eAU: sent, accepted (receipt given), lost*, duplicated*
+* files                 damaged, restored, lost*
+  service_minutes       lost, planned
+* ledger                entries, verified (with the key given to the control room; a replay gives the situation that it held)*
+* claims                made, untrue*, untrue_because, unchecked (about services that nothing in the range uses),
+                        unchecked_claims; a service counts as working if people really used it after the recovery
+* false_alarms          raised (warning or above, before the attack), takedown (critical)*, alarms
+* site_copies_verified  copies of the status site that a stranger verified and that are the last one published
+* site_copies_stale     copies that verified but are older
+  open_decisions        what the control room leaves to people
+  unknown               what it says it cannot know or do";
+
 /// Drill the whole chain against a real attack on a miniature of an estate, and get a score.
 ///
 /// Builds hosts, routers and cables in network namespaces of its own (no root needed, nothing outside is touched), puts
@@ -23,9 +49,10 @@ use crate::{builtin, workplace};
 /// two approvals, cuts at the guards, proves the cut, analyses, restores and publishes. Then its word is held against the
 /// attacker's diary.
 ///
-/// Exit code 0: nothing lost, nothing untrue said, no packet through the cut, no compromised host missed. 1: it was not so.
-/// 2: the drill could not be run.
+/// Exit code 0: nothing lost, nothing untrue said, no packet through the cut, no compromised host missed, no takedown for
+/// nothing. 1: it was not so. 2: the drill could not be run.
 #[derive(clap::Args)]
+#[command(after_long_help = SCORE)]
 pub struct Args {
     /// Hosts of the provider.
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(HOSTS_MIN as i64..=HOSTS_MAX as i64))]

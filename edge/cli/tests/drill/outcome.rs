@@ -80,6 +80,16 @@ fn a_simulated_drill_passes_and_says_that_it_is_simulated() {
     ]);
     assert_eq!(score["passed"], true, "{}", score["because"]);
     assert_eq!(score["network"], "simulated");
+    let help = text(&leckwehr(folder.path()).args(["drill", "--help"]).output().unwrap());
+    for (field, value) in score.as_object().unwrap() {
+        let inner = value.as_object().into_iter().flat_map(|group| group.keys());
+        for name in inner.chain([field]) {
+            let named = help
+                .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .any(|word| word == name);
+            assert!(named, "{field}: {name} is not explained in the help");
+        }
+    }
     assert!(std::fs::read_to_string(report).unwrap().contains("SIMULATED"));
 }
 
