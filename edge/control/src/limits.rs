@@ -1,13 +1,12 @@
 use leckwehr_incident::What;
 
 /// What the rooms cannot do yet and a responder might take for done. Every incident says so, and counts it as unknown.
-const NOT_BUILT: [(&str, &str); 11] = [
+const NOT_BUILT: [(&str, &str); 10] = [
     ("detect", "beacons, DNS tunnels and Sigma correlations are not looked for"),
     (
         "trace",
-        "routes are not bridged over hosts that log nothing, and clock skew between sources is not bounded",
+        "routes across blind spots, exposure and certificates are not drawn by the room itself: ask `leckwehr trace` over its telemetry",
     ),
-    ("trace", "no certificate is issued that a protected zone was out of reach"),
     (
         "contain",
         "systems are not drained, quiesced or captured for forensics before they are cut",

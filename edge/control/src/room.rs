@@ -3,12 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leckwehr_crypt::{SigningKey, VerifyingKey, client_tls, from_hex, hex, sha256};
-use leckwehr_detect::{DetectConfig, Detector, Fusion, Rules};
+use leckwehr_detect::{AddressBook, DetectConfig, Detector, Fusion, Rules};
 use leckwehr_guard::Approval;
-use leckwehr_incident::{AlarmLevel, Fact, Finding, Impact, Phase, Situation, What};
+use leckwehr_incident::{Alarm, AlarmLevel, Fact, Finding, Impact, Phase, Situation, What};
 use leckwehr_ledger::Ledger;
 use leckwehr_telemetry::{Events, Intake, SensorAccount};
-use leckwehr_trace::{TraceConfig, assess};
+use leckwehr_trace::{LiveHosts, TraceConfig, assess};
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -25,6 +25,9 @@ const BATCH_LINES_MAX: usize = 4_096;
 /// Longest wait for records that agents say they have shipped, in milliseconds: one that lies must not stop the takedown.
 const SETTLE_MS_MAX: i64 = 2_000;
 
+/// Hosts named in a sentence about reach; more are counted.
+const REACH_NAMES_MAX: usize = 8;
+
 /// A live control room.
 pub struct Room<W> {
     pub(crate) config: Config,
@@ -40,6 +43,7 @@ pub struct Room<W> {
     findings: Vec<Finding>,
     detector: Detector,
     fusion: Fusion,
+    reach: LiveHosts,
     critical: bool,
     finish: bool,
     /// Records that were waited for in vain: sensor and number.
@@ -90,6 +94,7 @@ impl<W: Wires> Room<W> {
             tls: client_tls(&config.identity).map_err(|error| ControlError::Keys(Box::new(error)))?,
             detector: Detector::new(DetectConfig::new(rules, &config.estate)),
             fusion: Fusion::new(),
+            reach: LiveHosts::new(AddressBook::new(&config.estate)),
             situation: Situation::default(),
             intake: Intake::new(),
             events: Events::default(),
@@ -171,6 +176,7 @@ impl<W: Wires> Room<W> {
             Input::EndLearning => {
                 let seen = self.intake.take();
                 self.findings.extend(self.detector.push(&seen));
+                self.reach.push(&seen);
                 self.events.append(&seen);
                 self.detector.end_learning();
             }
@@ -187,8 +193,13 @@ impl<W: Wires> Room<W> {
             return Ok(());
         }
         let findings = self.detector.push(&batch);
+        self.reach.push(&batch);
         self.events.append(&batch);
-        let alarms = self.fusion.push(&findings);
+        let mut alarms = self.fusion.push(&findings);
+        for alarm in alarms.iter_mut().filter(|a| a.level >= AlarmLevel::Warning) {
+            let reach = self.reach_of(alarm, &findings);
+            alarm.reasons.extend(reach);
+        }
         let level = alarms.iter().map(|a| a.level).max();
         let found = findings.iter().cloned().map(|finding| What::Found { finding });
         let alarmed = alarms.into_iter().map(|alarm| What::Alarmed { alarm });
@@ -202,6 +213,33 @@ impl<W: Wires> Room<W> {
         }
         self.critical |= level == Some(AlarmLevel::Critical);
         Ok(())
+    }
+
+    /// Says of an alarm about a host how far the attacker can be from there by now, and where he can have come from: upper
+    /// bounds from the records so far, there the moment the alarm fires.
+    fn reach_of(&self, alarm: &Alarm, findings: &[Finding]) -> Option<String> {
+        let host = alarm.entity.strip_prefix("host:")?;
+        let about = self.findings.iter().chain(findings).filter(|f| f.host == host);
+        let since = about.map(|f| f.at).min().unwrap_or(alarm.at).min(alarm.at);
+        let (reached, origins) = (self.reach.reached(host, since), self.reach.origins(host));
+        let named = |names: &[&str]| match names {
+            [] => "none".to_owned(),
+            names => {
+                let more = names.len().saturating_sub(REACH_NAMES_MAX);
+                let more = if more > 0 {
+                    format!(" and {more} more")
+                } else {
+                    String::new()
+                };
+                names[..names.len().min(REACH_NAMES_MAX)].join(", ") + &more
+            }
+        };
+        let origins: Vec<&str> = origins.into_iter().map(|(name, _)| name).collect();
+        Some(format!(
+            "reach by the records so far: from here since {since} at most {}; to here from {}",
+            named(&reached),
+            named(&origins)
+        ))
     }
 
     /// Waits until enough different people approved the plan; telemetry is taken in meanwhile.

@@ -46,6 +46,7 @@ pub mod routes;
 mod scene;
 mod technique;
 mod theft;
+mod watch;
 
 pub use assess::{TraceConfig, UNKNOWN_HOSTS_MAX, assess};
 pub use claim::{ClaimSheet, DetailedClaim, RefusedClaim, claims, detailed_claims};
@@ -64,3 +65,4 @@ pub use theft::{
     BEACON_CONNECTIONS_MIN, BEACON_REGULAR_MIN, BEACON_SCORE_MIN, Beacon, ByteWindow, DESTINATIONS_MAX, DestinationEvidence,
     FILES_READ_MIN, INTERNAL_BYTES_MIN, Judgement, Others, Staging, StagingKind, TheftEvidence, Tunnel, WINDOWS_SHOWN_MAX, theft,
 };
+pub use watch::LiveHosts;

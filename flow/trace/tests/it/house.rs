@@ -1,10 +1,10 @@
 //! A small provider with an attack that enters over a vendor, as our own sensors tell it.
 
-use leckwehr_detect::{DetectConfig, Detector, Fusion, Rules};
+use leckwehr_detect::{AddressBook, DetectConfig, Detector, Fusion, Rules};
 use leckwehr_estate::{Connection, ConnectionKind, Estate, SystemKind};
 use leckwehr_incident::{Alarm, AlarmLevel, ClaimTopic, Finding, Impact, OutsideRole, Tier, Timestamp};
 use leckwehr_telemetry::{Events, Intake};
-use leckwehr_trace::{TraceConfig, assess, claims};
+use leckwehr_trace::{LiveHosts, TraceConfig, assess, claims};
 use serde_json::{Value, json};
 
 use crate::estates;
@@ -372,4 +372,39 @@ fn the_order_of_records_changes_nothing() {
     });
     assert_eq!(impacts[0], impacts[1]);
     assert!(impacts[0].hosts.iter().filter(|h| h.tier <= Tier::Probable).count() >= 3);
+}
+
+#[test]
+fn live_reach_is_current_with_every_record() {
+    let mut stage = Stage::new();
+    stage.everyday(1);
+    let quiet = stage.lines.len();
+    stage.attack();
+    let (mut intake, mut live) = (Intake::new(), LiveHosts::new(AddressBook::new(&estate())));
+    let start = "2023-04-25T03:00:00Z".parse::<Timestamp>().unwrap();
+    let attack = start.plus_ms(7 * quiet as i64 + 1);
+    for (n, (sensor, line)) in stage.lines.iter().enumerate() {
+        intake.push_line(sensor, line.as_bytes());
+        live.push(&intake.take());
+        if n == quiet {
+            assert_eq!(
+                live.reached("vendor-pc", attack),
+                ["jump-1"],
+                "the attacker's first log-on is there at once"
+            );
+        }
+    }
+    assert_eq!(live.reached("jump-1", attack), ["backup-1", "fs-1"]);
+    assert_eq!(live.reached("vendor-pc", attack), ["backup-1", "fs-1", "jump-1"]);
+    assert!(
+        live.reached("jump-1", start).contains(&"app-1"),
+        "the engineer's everyday way counts before the attack"
+    );
+    let origins: Vec<&str> = live.origins("fs-1").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        origins,
+        ["jump-1", "vendor-pc", "admin-ws"],
+        "latest possible departure first"
+    );
+    assert_eq!((live.refused(), live.reached("nobody", start).len()), (0, 0));
 }
