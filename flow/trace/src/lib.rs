@@ -6,6 +6,10 @@
 //!   Estate ───┘   contacts,    ├─ outside ─ who was on the other end, and what for                   ├─► Impact ─► Claims
 //!                 calls out,   ├─ bytes ── no more than … left (conservation at the exits)           │
 //!   accounts ─────actions      └─ coverage ─ what was seen, what is missing ─────────────────────────┘
+//!
+//!   files ─► load ─► Contacts ─► reach: closures, 512 seeds or plans, waiting limits, skew, streams, live (watch)
+//!   Impact + Events ─► routes (k best, bridged) · exposure · theft · coverage ledger ─► detailed claims
+//!                   └─► certificate (and its own checker) · export (STIX, Attack Flow, OpenGraph, GraphML)
 //! ```
 //!
 //! ```
