@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use leckwehr_crypt::SigningKey;
-use leckwehr_incident::{Fact, Timestamp, What};
+use leckwehr_incident::{Fact, What};
 use leckwehr_ledger::Ledger;
 use tempfile::TempDir;
 
@@ -56,16 +56,15 @@ impl Place {
         self.trace(&[&common[..], args].concat())
     }
 
-    /// Writes a ledger that says when the way into the backup network was cut.
-    fn ledger(&self, at: &str) {
+    /// Writes a ledger that says when connections were cut (or opened again).
+    fn ledger(&self, name: &str, changes: &[(&str, &str, bool)]) {
         let key = SigningKey::generate().unwrap();
-        let mut ledger = Ledger::create(&self.folder.path().join("ledger"), "leckwehr/test", key).unwrap();
-        let at: Timestamp = at.parse().unwrap();
-        let cut = What::ConnectionCut {
-            connection: "backup-traffic".to_owned(),
-            cut: true,
-        };
-        ledger.append(&[Fact::new(at, "guard", cut).to_bytes()]).unwrap();
+        let mut ledger = Ledger::create(&self.folder.path().join(name), "leckwehr/test", key).unwrap();
+        for (connection, at, cut) in changes {
+            let (connection, cut) = ((*connection).to_owned(), *cut);
+            let change = Fact::new(at.parse().unwrap(), "guard", What::ConnectionCut { connection, cut });
+            ledger.append(&[change.to_bytes()]).unwrap();
+        }
         ledger.close().unwrap();
     }
 }
@@ -115,7 +114,7 @@ fn a_cut_in_the_ledger_decides_at_the_strong_level() {
         "{said}"
     );
     assert!(place.folder.path().join("proof/counter-route.json").exists());
-    place.ledger("2023-04-25T02:00:00Z");
+    place.ledger("ledger", &[("backup-traffic", "2023-04-25T02:00:00Z", true)]);
     let cut = place.certificate(&["--ledger", "ledger"]);
     assert_eq!(cut.status.code(), Some(0), "{}{}", text(&cut.stdout), text(&cut.stderr));
     assert!(
@@ -143,6 +142,38 @@ fn a_cut_in_the_ledger_decides_at_the_strong_level() {
 }
 
 #[test]
+fn a_cut_in_the_ledger_shows_in_exposure_and_report() {
+    let place = Place::new();
+    let cut = ("uplink", "2023-04-25T03:20:00Z", true);
+    place.ledger("shut", &[cut]);
+    place.ledger("open", &[cut, ("uplink", "2023-04-25T03:25:00Z", false)]);
+    let estate = place.estate.to_str().unwrap();
+    for (ledger, shown) in [(None, false), (Some("shut"), true), (Some("open"), false)] {
+        let with: Vec<&str> = ledger.map_or(Vec::new(), |dir| vec!["--ledger", dir]);
+        let ask = |args: &[&str]| {
+            let output = place.trace(&[args, &["--estate", estate, "day.jsonl"], &with].concat());
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            text(&output.stdout)
+        };
+        let said = ask(&["exposure"]);
+        let line = said.lines().find(|l| l.contains("uplink (public-web)")).unwrap();
+        assert_eq!(line.ends_with(", cut 2023-04-25T03:20:00.000Z"), shown, "{ledger:?}: {line}");
+        assert_eq!(line.ends_with("not known to be cut"), !shown, "{ledger:?}: {line}");
+        let json: serde_json::Value = serde_json::from_str(&ask(&["exposure", "--json"])).unwrap();
+        let parties = json["exposure"]["parties"].as_array().unwrap().iter();
+        let mut links = parties.flat_map(|p| p["connections"].as_array().unwrap());
+        let uplink = links.find(|c| c["connection"] == "uplink").unwrap();
+        assert_eq!(uplink["cut"].is_i64(), shown, "{uplink}");
+        for (language, word) in [("en", "cut since"), ("de", "getrennt seit")] {
+            ask(&["report", "--format", "html", "--language", language, "--out", "shown"]);
+            let page = fs::read_to_string(place.folder.path().join("shown/report.html")).unwrap();
+            let cell = format!("(public-web, {word} 2023-04-25T03:20:00.000Z)");
+            assert_eq!(page.contains(&cell), shown, "{ledger:?} {language}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_asked_is_named() {
     let place = Place::new();
     let estate = place.estate.to_str().unwrap();
@@ -162,6 +193,10 @@ fn what_cannot_be_asked_is_named() {
                 "none",
                 "day.jsonl",
             ],
+            "LW-TRACE-011",
+        ),
+        (
+            vec!["exposure", "--estate", estate, "--ledger", "none", "day.jsonl"],
             "LW-TRACE-011",
         ),
         (vec!["check", "none.json"], "LW-TRACE-013"),

@@ -3,13 +3,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use leckwehr_incident::{Fact, Timestamp};
-use leckwehr_ledger::Reader;
+use leckwehr_incident::Timestamp;
 use leckwehr_trace::certificate::{
     Basis, Certificate, CertificateError, CounterRoute, Level, Outside, Question, Verdict, WhyNot, certify, estate_bytes,
 };
 
-use super::{Case, CaseArgs, print, print_json};
+use super::{Case, CaseArgs, LedgerArgs, print, print_json};
 use crate::problem::Problem;
 
 /// The certificate, in the folder that --out names.
@@ -55,9 +54,8 @@ pub struct Args {
     /// Milliseconds that any clock may be off.
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(i64).range(0..=86_400_000))]
     skew_ms: i64,
-    /// Folder of the ledger that tells what was cut; nothing was cut if not given.
-    #[arg(long, value_name = "DIR")]
-    ledger: Option<PathBuf>,
+    #[command(flatten)]
+    ledger: LedgerArgs,
     /// Folder to write into; it is made if it does not exist.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -83,8 +81,8 @@ enum OutsideName {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<ExitCode, Problem> {
+    let facts = args.ledger.facts()?;
     let case = Case::read(&args.case)?;
-    let facts = facts(args.ledger.as_deref())?;
     let basis = Basis::new(&case.events, &case.findings, &case.estate, &case.impact, &facts);
     let question = Question {
         zone: args.zone.clone(),
@@ -128,21 +126,6 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
             Ok(ExitCode::from(1))
         }
     }
-}
-
-/// Reads the facts of a ledger with their places; entries that are no facts are refused.
-pub(super) fn facts(ledger: Option<&Path>) -> Result<Vec<(u64, Fact)>, Problem> {
-    let Some(path) = ledger else {
-        return Ok(Vec::new());
-    };
-    let summary = format!("the ledger {} cannot be read", path.display());
-    let bad = |error: &dyn std::error::Error| {
-        Problem::new("LW-TRACE-011", summary.clone(), error).hint("try `leckwehr ledger verify` on it")
-    };
-    let reader = Reader::open(path).map_err(|e| bad(&e))?;
-    let entries = reader.entries(0..reader.size()).map_err(|e| bad(&e))?;
-    let fact = |(index, bytes): (u64, Vec<u8>)| Ok((index, Fact::from_bytes(index, &bytes).map_err(|e| bad(&e))?));
-    (0..).zip(entries).map(fact).collect()
 }
 
 /// Writes a file of an answer; the folder is made if it does not exist.

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use leckwehr_control::examine;
 use leckwehr_trace::certificate::{Basis, check, estate_bytes};
 
-use super::certificate::{BASIS, ESTATE, facts};
-use super::{print, print_json};
+use super::certificate::{BASIS, ESTATE};
+use super::{LedgerArgs, print, print_json};
 use crate::problem::Problem;
 use crate::verb::replay::{Progress, replay_problem};
 
@@ -33,9 +33,8 @@ pub struct Args {
     /// Folder of the estate.
     #[arg(long, value_name = "DIR")]
     estate: Option<PathBuf>,
-    /// Folder of the ledger that tells what was cut.
-    #[arg(long, value_name = "DIR", requires = "telemetry")]
-    ledger: Option<PathBuf>,
+    #[command(flatten)]
+    ledger: LedgerArgs,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -61,7 +60,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
             let examined = examine(estate, &args.telemetry, &mut |news| progress.show(&news));
             progress.finish();
             let examined = examined.map_err(|error| replay_problem(&error))?;
-            let facts = facts(args.ledger.as_deref())?;
+            let facts = args.ledger.facts()?;
             Basis::new(&examined.events, &examined.findings, estate, &examined.impact, &facts).to_bytes()
         }
     };

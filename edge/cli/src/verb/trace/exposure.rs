@@ -2,9 +2,9 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use leckwehr_incident::{Tier, Timestamp};
-use leckwehr_trace::{ConnectionExposure, CoverageLedger, Cuts, Exposure, LedgerConfig, PartyExposure, exposure};
+use leckwehr_trace::{ConnectionExposure, CoverageLedger, Exposure, LedgerConfig, PartyExposure, exposure};
 
-use super::{Case, CaseArgs, print, print_json};
+use super::{Case, CaseArgs, LedgerArgs, print, print_json};
 use crate::problem::Problem;
 
 /// Insurers shown one by one in the text; --json has them all.
@@ -18,6 +18,9 @@ const DETAILS_SHOWN: usize = 6;
 /// coverage proves it; everything else is unknown, never "not affected". Records are upper bounds: each data class counts
 /// once, however many systems hold it.
 ///
+/// Every connection in reach counts as open until its end, unless a fact of --ledger says since when it, or our end of it, is
+/// cut.
+///
 /// --json also holds the coverage ledger: what was seen of each asset, by evidence class, in slots of five minutes.
 ///
 /// Example:
@@ -27,14 +30,16 @@ const DETAILS_SHOWN: usize = 6;
 pub struct Args {
     #[command(flatten)]
     case: CaseArgs,
+    #[command(flatten)]
+    ledger: LedgerArgs,
 }
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<ExitCode, Problem> {
+    let cuts = args.ledger.cuts()?;
     let case = Case::read(&args.case)?;
     let ledger = CoverageLedger::new(&case.events, &case.estate, &case.config.accounts, &LedgerConfig::new());
-    // A recording knows of no cuts: every connection in reach counts as open until its end.
-    let found = exposure(&case.events, &case.impact, &case.estate, &ledger, &Cuts::new());
+    let found = exposure(&case.events, &case.impact, &case.estate, &ledger, &cuts);
     if args.case.json {
         print_json(&serde_json::json!({ "input": case.input(), "exposure": found, "coverage": ledger }))?;
     } else {

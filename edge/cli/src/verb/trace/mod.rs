@@ -15,9 +15,10 @@ use std::process::ExitCode;
 
 use leckwehr_control::{DamagedPlace, FileRead, examine};
 use leckwehr_estate::Estate;
-use leckwehr_incident::{Finding, Impact};
+use leckwehr_incident::{Fact, Finding, Impact};
+use leckwehr_ledger::Reader;
 use leckwehr_telemetry::{Events, SensorAccount};
-use leckwehr_trace::TraceConfig;
+use leckwehr_trace::{Cuts, TraceConfig};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -69,6 +70,36 @@ pub(crate) struct CaseArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Where the cuts are told.
+#[derive(clap::Args)]
+pub(crate) struct LedgerArgs {
+    /// Folder of the ledger that tells what was cut and when; nothing is known to be cut if not given.
+    #[arg(long, value_name = "DIR", requires = "telemetry")]
+    ledger: Option<PathBuf>,
+}
+
+impl LedgerArgs {
+    /// Reads the facts of the ledger with their places; entries that are no facts are refused.
+    pub(crate) fn facts(&self) -> Result<Vec<(u64, Fact)>, Problem> {
+        let Some(path) = &self.ledger else {
+            return Ok(Vec::new());
+        };
+        let summary = format!("the ledger {} cannot be read", path.display());
+        let bad = |error: &dyn std::error::Error| {
+            Problem::new("LW-TRACE-011", summary.clone(), error).hint("try `leckwehr ledger verify` on it")
+        };
+        let reader = Reader::open(path).map_err(|e| bad(&e))?;
+        let entries = reader.entries(0..reader.size()).map_err(|e| bad(&e))?;
+        let fact = |(index, bytes): (u64, Vec<u8>)| Ok((index, Fact::from_bytes(index, &bytes).map_err(|e| bad(&e))?));
+        (0..).zip(entries).map(fact).collect()
+    }
+
+    /// Reads what was cut and when.
+    pub(crate) fn cuts(&self) -> Result<Cuts, Problem> {
+        Ok(Cuts::from_facts(self.facts()?.iter().map(|(_, fact)| fact)))
+    }
 }
 
 /// A recorded incident with all that the rooms before say about it, the same as in a replay.

@@ -11,7 +11,7 @@ use leckwehr_trace::{CoverageLedger, Cuts, LedgerConfig, claims, exposure, theft
 
 use super::certificate::write;
 use super::report_parts;
-use super::{Case, CaseArgs, print, print_json};
+use super::{Case, CaseArgs, LedgerArgs, print, print_json};
 use crate::problem::Problem;
 
 /// Write the analysis for people and for other tools into a folder.
@@ -26,6 +26,8 @@ use crate::problem::Problem;
 pub struct Args {
     #[command(flatten)]
     case: CaseArgs,
+    #[command(flatten)]
+    ledger: LedgerArgs,
     /// Folder to write into; it is made if it does not exist, and files of the same names are replaced.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -67,6 +69,7 @@ enum LanguageName {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<ExitCode, Problem> {
+    let cuts = args.ledger.cuts()?;
     let case = Case::read(&args.case)?;
     let claims = claims(&case.impact, &case.estate, &case.config);
     let created = args.created.or(case.impact.window.map(|w| w.1)).unwrap_or_default();
@@ -87,7 +90,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     let mut written = Vec::new();
     for format in wanted {
         let (name, bytes) = match format {
-            Format::Html => ("report.html", page(args, &case, &claims, created)?.into_bytes()),
+            Format::Html => ("report.html", page(args, &case, &claims, &cuts, created)?.into_bytes()),
             Format::Stix => ("stix.json", pretty(stix_bundle(&export))),
             Format::Opengraph => ("opengraph.json", pretty(open_graph(&export))),
             Format::Graphml => ("impact.graphml", graphml(&export).into_bytes()),
@@ -111,7 +114,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn page(args: &Args, case: &Case, claims: &[Claim], created: Timestamp) -> Result<String, Problem> {
+fn page(args: &Args, case: &Case, claims: &[Claim], cuts: &Cuts, created: Timestamp) -> Result<String, Problem> {
     let language = match args.language {
         LanguageName::De => Language::De,
         LanguageName::En => Language::En,
@@ -125,7 +128,7 @@ fn page(args: &Args, case: &Case, claims: &[Claim], created: Timestamp) -> Resul
         WAYS_SHOWN,
     );
     let ledger = CoverageLedger::new(&case.events, &case.estate, &case.config.accounts, &LedgerConfig::new());
-    let reach = exposure(&case.events, &case.impact, &case.estate, &ledger, &Cuts::new());
+    let reach = exposure(&case.events, &case.impact, &case.estate, &ledger, cuts);
     let stolen = theft(&case.events, &case.findings, &case.estate, &case.impact, &case.config);
     let annexes = vec![
         report_parts::ways(&found, language),

@@ -5,7 +5,7 @@ use leckwehr_publish::impact_report::{CoverageTrack, Hypothesis, Sight};
 use leckwehr_publish::report::Annex;
 use leckwehr_publish::{Language, tier_words};
 use leckwehr_trace::routes::{Leg, Route, RouteHop, Routes};
-use leckwehr_trace::{CoverageLedger, Exposure, SlotState, StagingKind, TheftEvidence, Track};
+use leckwehr_trace::{ConnectionExposure, CoverageLedger, Exposure, SlotState, StagingKind, TheftEvidence, Track};
 
 /// Steps of the best way to each host that no record shows.
 pub(super) fn hypotheses(found: &Routes) -> Vec<Hypothesis> {
@@ -213,7 +213,7 @@ pub(super) fn data(reach: &Exposure, l: Language) -> Annex {
 /// Whom it concerns, and what they need to look for.
 pub(super) fn parties(reach: &Exposure, l: Language) -> Annex {
     let row = |p: &leckwehr_trace::PartyExposure| {
-        let links = p.connections.iter().map(|c| format!("{} ({})", c.name, c.kind));
+        let links = p.connections.iter().map(|c| link(c, l));
         vec![
             p.name.clone(),
             p.kind.clone(),
@@ -233,8 +233,8 @@ pub(super) fn parties(reach: &Exposure, l: Language) -> Annex {
         title: l.pick("Partner in Reichweite", "Partners in reach").to_owned(),
         note: l
             .pick(
-                "Was jeder Partner bei sich nachsehen muss.",
-                "What each partner has to look for at home.",
+                "Was jeder Partner bei sich nachsehen muss. Verbindungen ohne Zeit einer Trennung gelten als offen.",
+                "What each partner has to look for at home. Connections without a time of a cut count as open.",
             )
             .to_owned(),
         head: heads([
@@ -248,6 +248,11 @@ pub(super) fn parties(reach: &Exposure, l: Language) -> Annex {
         ]),
         rows: reach.parties.iter().map(row).collect(),
     }
+}
+
+fn link(c: &ConnectionExposure, l: Language) -> String {
+    let cut = c.cut.map(|at| format!(", {} {at}", l.pick("getrennt seit", "cut since")));
+    format!("{} ({}{})", c.name, c.kind, cut.unwrap_or_default())
 }
 
 fn heads<const N: usize>(words: [&str; N]) -> Vec<String> {
