@@ -48,6 +48,8 @@ pub struct Room<W> {
     finish: bool,
     /// Records that were waited for in vain: sensor and number.
     given_up: BTreeMap<String, u64>,
+    /// Bytes that left through each guard beyond its counters per address, as last told.
+    untold: BTreeMap<String, u64>,
     inputs: mpsc::Receiver<Input>,
     outputs: mpsc::UnboundedSender<Output>,
 }
@@ -104,6 +106,7 @@ impl<W: Wires> Room<W> {
             critical: false,
             finish: false,
             given_up: BTreeMap::new(),
+            untold: BTreeMap::new(),
             config,
             wires,
             inputs,
@@ -389,7 +392,7 @@ impl<W: Wires> Room<W> {
         }
     }
 
-    /// Says once of each guard that more left through it than its counters per address account for.
+    /// Notes how much more left through a guard than its counters per address account for, and says it once.
     fn record_untold(&mut self, guard: &str, results: &serde_json::Value) -> Result<(), ControlError> {
         let sum = |field: &str| -> u64 {
             let counters = results.get(field).and_then(serde_json::Value::as_object);
@@ -400,11 +403,18 @@ impl<W: Wires> Room<W> {
             bytes.fold(0, u64::saturating_add)
         };
         let untold = sum("outside").saturating_sub(sum("egress"));
-        let known = format!("telemetry: {guard} let out");
-        if untold == 0 || self.situation.unknown.iter().any(|u| u.starts_with(&known)) {
+        if untold == 0 {
             return Ok(());
         }
-        let what = format!("{guard} let out {untold} bytes or more to addresses that are not told apart, which are in no bound");
+        let most = self.untold.entry(guard.to_owned()).or_default();
+        *most = untold.max(*most);
+        let known = format!("telemetry: {guard} let out");
+        if self.situation.unknown.iter().any(|u| u.starts_with(&known)) {
+            return Ok(());
+        }
+        let what = format!(
+            "{guard} let out {untold} bytes or more to addresses that are not told apart, which are in no bound of an address"
+        );
         self.record(
             "telemetry",
             vec![What::NotKnown {
@@ -420,7 +430,10 @@ impl<W: Wires> Room<W> {
     }
 
     pub(crate) fn trace_config(&self) -> TraceConfig {
-        TraceConfig::new(self.intake.accounts().values().cloned().collect())
+        TraceConfig {
+            untold_bytes: self.untold.clone(),
+            ..TraceConfig::new(self.intake.accounts().values().cloned().collect())
+        }
     }
 
     fn close(mut self) -> Result<(), ControlError> {

@@ -22,7 +22,8 @@ pub struct TraceConfig {
     pub accounts: Vec<SensorAccount>,
     /// Milliseconds after the end of the window at which claims must be looked at again.
     pub review_after_ms: i64,
-    /// Bytes that left through a guard beyond what its counters per address account for, by guard: they are in no bound.
+    /// Bytes that left through a guard beyond what its counters per address account for, by guard: they are in no
+    /// bound of an address, and in the claim about all bytes.
     pub untold_bytes: BTreeMap<String, u64>,
 }
 
