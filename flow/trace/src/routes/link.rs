@@ -4,6 +4,7 @@ use leckwehr_incident::{Hop, Impact, OutsideEndpoint, OutsideRole, Tier, Timesta
 use leckwehr_telemetry::{Event, Kind, Product};
 
 use crate::routes::model::RouteHop;
+use crate::routes::upload::Uploads;
 use crate::scene::{Means, Scene};
 use crate::technique::Meaning;
 
@@ -35,6 +36,7 @@ pub(crate) struct Link {
     /// The first record, whatever order they came in.
     reference: String,
     rows: Vec<usize>,
+    uploads: Uploads,
 }
 
 impl Link {
@@ -91,6 +93,7 @@ impl<'s> Links<'s> {
         };
         links.read_touches();
         links.read_calls();
+        links.read_uploads();
         links.read_marks();
         links
     }
@@ -131,28 +134,39 @@ impl<'s> Links<'s> {
     fn read_calls(&mut self) {
         let scene = self.scene;
         for event in scene.events.iter().filter(|e| e.kind() == Kind::Flow) {
-            let from = scene.node_of(event.origin_sym()).or(scene.node_of(event.host_sym()));
-            let (Some(from), Some(to)) = (from, scene.node_of(event.destination_sym())) else {
+            let Some(key) = self.call(&event) else {
                 continue;
             };
-            if !scene.place(to).is_outside() || !self.since.contains_key(&from) {
-                continue;
-            }
             let took = event.duration_ns().unwrap_or(0).max(0);
             // Our own sensors write a flow at its end, Zeek stamps it with its start.
             let closed = event.product() == Product::Leckwehr;
             let at = Timestamp(event.time().0.saturating_sub(if closed { took } else { 0 }));
-            let key = Key {
-                from,
-                to,
-                port: event.port(),
-                session: None,
-            };
             let link = self.outside.entry(key).or_default();
             link.add(at, Timestamp(at.0.saturating_add(took)), &event);
             link.connections += 1;
             link.out = link.out.saturating_add(event.bytes_out().unwrap_or(0));
             link.back = link.back.saturating_add(event.bytes_in().unwrap_or(0));
+        }
+    }
+
+    /// Returns whom a record shows calling from a host that was ever held to an address outside.
+    fn call(&self, event: &Event<'_>) -> Option<Key> {
+        let scene = self.scene;
+        let from = scene.node_of(event.origin_sym()).or(scene.node_of(event.host_sym()))?;
+        let to = scene.node_of(event.destination_sym())?;
+        (scene.place(to).is_outside() && self.since.contains_key(&from)).then(|| Key {
+            from,
+            to,
+            port: event.port(),
+            session: None,
+        })
+    }
+
+    fn read_uploads(&mut self) {
+        for event in self.scene.events.iter().filter(Uploads::is_upload) {
+            if let Some(link) = self.call(&event).and_then(|key| self.outside.get_mut(&key)) {
+                link.uploads.add(&event);
+            }
         }
     }
 
@@ -368,6 +382,7 @@ impl<'s> Links<'s> {
             (false, _) => endpoint.tier.max(Tier::Possible),
         };
         let mut evidence = vec![link.reference.clone(), link.counts()];
+        evidence.extend(link.uploads.sentences());
         evidence.extend(marks.iter().map(|(.., sentence)| sentence.clone()));
         if link.back == 0 {
             evidence.push("nothing came back: an attempt, or a way that only sends".to_owned());

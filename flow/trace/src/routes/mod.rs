@@ -13,6 +13,7 @@ mod link;
 mod model;
 mod search;
 mod sight;
+mod upload;
 
 pub use find::{ASIDE_MAX, BRIDGES, SHARE_MIN, SHARE_PROBABLE, WAYS_SHOWN, WAYS_WEIGHED, routes};
 pub use gap::{Anchor, Between, GAPS_MAX, Gap, Network, SENSITIVITY, Sighting, Way, between, gaps};

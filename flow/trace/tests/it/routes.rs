@@ -291,6 +291,18 @@ fn day_one_proves_exactly_what_is_documented() {
         upload.evidence.iter().any(|e| e.contains("PUT /webdav/OfficeSupplies.7z")),
         "{upload:?}"
     );
+    // The body went over the wire twice: without the account, which was refused, and with it.
+    let puts: Vec<&str> = upload
+        .evidence
+        .iter()
+        .filter_map(|e| e.strip_prefix("PUT /webdav/OfficeSupplies.7z: ")?.split_once(" ["))
+        .map(|(said, _)| said)
+        .collect();
+    assert_eq!(
+        puts,
+        ["1082089 bytes, refused, but sent", "1082089 bytes, accepted"],
+        "{upload:?}"
+    );
     let way_in = routes.routes.iter().find(|r| r.leg == Leg::In).unwrap();
     assert_eq!((way_in.to.as_str(), way_in.tier), ("scranton", Tier::Unknown));
     assert!(!way_in.would_change.is_empty());
