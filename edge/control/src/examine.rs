@@ -34,22 +34,12 @@ pub struct Examination {
 pub fn examine(estate: &Estate, telemetry: &[PathBuf], news: &mut dyn FnMut(ReplayNews)) -> Result<Examination, ReplayError> {
     let recording = Recording::read(telemetry, news)?;
     if recording.events.is_empty() {
-        let places = recording.damaged.iter().take(5);
-        let places = places.map(|d| format!("{}: record {} at byte {}: {}", d.file, d.record, d.offset, d.reason));
-        return Err(ReplayError::NoRecord {
-            damaged: recording.damaged_total,
-            places: places.collect(),
-        });
+        return Err(no_record(&recording));
     }
     news(ReplayNews::Stage { what: "detecting" });
-    let rules = Rules::own().map_err(|error| ControlError::Rules(Box::new(error)))?;
-    let mut detector = Detector::new(DetectConfig::new(rules, estate));
-    detector.end_learning();
-    let findings = detector.push(&recording.events);
+    let findings = detect(estate, &recording)?;
     news(ReplayNews::Stage { what: "tracing" });
-    let config = TraceConfig::new(recording.accounts);
-    let mut impact = assess(&recording.events, &findings, estate, &config);
-    tell_unread(&mut impact, &recording.files);
+    let (impact, config) = trace(estate, &recording, &findings);
     Ok(Examination {
         events: recording.events,
         findings,
@@ -61,7 +51,42 @@ pub fn examine(estate: &Estate, telemetry: &[PathBuf], news: &mut dyn FnMut(Repl
     })
 }
 
-/// Adds what the reading itself could not see.
+/// Runs the detectors over the whole recording: there is no quiet time to learn from, so everything may be the attack.
+pub(crate) fn detect(estate: &Estate, recording: &Recording) -> Result<Vec<Finding>, ControlError> {
+    let rules = Rules::own().map_err(|error| ControlError::Rules(Box::new(error)))?;
+    let mut detector = Detector::new(DetectConfig::new(rules, estate));
+    detector.end_learning();
+    Ok(detector.push(&recording.events))
+}
+
+/// Analyses, and adds what the reading itself could not see.
+pub(crate) fn trace(estate: &Estate, recording: &Recording, findings: &[Finding]) -> (Impact, TraceConfig) {
+    let config = TraceConfig::new(recording.accounts.clone());
+    let mut impact = assess(&recording.events, findings, estate, &config);
+    tell_unread(&mut impact, &recording.files);
+    (impact, config)
+}
+
+/// Says of a recording without a record why nothing could be read.
+pub(crate) fn no_record(recording: &Recording) -> ReplayError {
+    let mut places: Vec<String> = Vec::new();
+    for file in &recording.files {
+        let first = recording.damaged.iter().find(|d| d.file == file.path);
+        let what = match (first, &file.cut_off) {
+            (_, Some(why)) => why.clone(),
+            (Some(place), _) => format!("record {} at byte {}: {}", place.record, place.offset, place.reason),
+            _ if file.ignored > 0 => "nothing but empty lines and records about the logger".to_owned(),
+            _ => "empty".to_owned(),
+        };
+        places.push(format!("{}: {what}", file.path));
+    }
+    places.truncate(5);
+    ReplayError::NoRecord {
+        damaged: recording.damaged_total,
+        places,
+    }
+}
+
 fn tell_unread(impact: &mut Impact, files: &[FileRead]) {
     for file in files {
         let name = Path::new(&file.path).file_name().unwrap_or_default().to_string_lossy();

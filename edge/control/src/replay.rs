@@ -1,20 +1,21 @@
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use leckwehr_contain::{CutOption, TakedownPolicy, options, takedown_plan};
 use leckwehr_crypt::SigningKey;
-use leckwehr_detect::{DetectConfig, Detector, Fusion, Rules};
+use leckwehr_detect::Fusion;
 use leckwehr_estate::Estate;
 use leckwehr_incident::{Alarm, AlarmLevel, Claim, Fact, Finding, Impact, Phase, PlanRecord, Situation, Timestamp, What};
 use leckwehr_publish::{Due, Language, PublishError, duties};
 use leckwehr_restore::{RestoreConfig, RestorePlan, plan_restore};
 use leckwehr_telemetry::{IntakeError, SensorAccount};
-use leckwehr_trace::{TraceConfig, assess, claims};
+use leckwehr_trace::claims;
 
 use crate::annex::annexes;
 use crate::books::Books;
 use crate::error::ControlError;
+use crate::examine::{detect, no_record, trace};
 use crate::fit::plan_facts;
 use crate::folder::{Written, cannot_write};
 use crate::recording::{REPLAY_EVENTS_MAX, REPLAY_FILES_MAX, Recording};
@@ -208,11 +209,12 @@ fn analyse(
     news: &mut dyn FnMut(ReplayNews),
 ) -> Result<Analysis, ControlError> {
     news(ReplayNews::Stage { what: "detecting" });
-    let (findings, alarms) = detect(&settings.estate, recording, books)?;
+    let (findings, alarms) = alarm(&settings.estate, recording, books)?;
     let accounts = recording.accounts.iter().map(SensorAccount::to_fact);
     books.record_at(end, "telemetry", accounts.collect())?;
     news(ReplayNews::Stage { what: "tracing" });
-    let (impact, claims) = trace(&settings.estate, recording, &findings);
+    let (impact, config) = trace(&settings.estate, recording, &findings);
+    let claims = claims(&impact, &settings.estate, &config);
     let assessed = What::Assessed { impact: impact.clone() };
     let claimed = claims.iter().map(|claim| What::Claimed { claim: claim.clone() });
     books.record("trace", std::iter::once(assessed).chain(claimed).collect())?;
@@ -251,31 +253,9 @@ fn plan(settings: &ReplaySettings, analysis: &Analysis, books: &mut Books) -> Re
     })
 }
 
-fn no_record(recording: &Recording) -> ReplayError {
-    let mut places: Vec<String> = Vec::new();
-    for file in &recording.files {
-        let first = recording.damaged.iter().find(|d| d.file == file.path);
-        let what = match (first, &file.cut_off) {
-            (_, Some(why)) => why.clone(),
-            (Some(place), _) => format!("record {} at byte {}: {}", place.record, place.offset, place.reason),
-            _ if file.ignored > 0 => "nothing but empty lines and records about the logger".to_owned(),
-            _ => "empty".to_owned(),
-        };
-        places.push(format!("{}: {what}", file.path));
-    }
-    places.truncate(5);
-    ReplayError::NoRecord {
-        damaged: recording.damaged_total,
-        places,
-    }
-}
-
-/// Runs the detectors over the whole recording: there is no quiet time to learn from, so everything may be the attack.
-fn detect(estate: &Estate, recording: &Recording, books: &mut Books) -> Result<(Vec<Finding>, Vec<Alarm>), ControlError> {
-    let rules = Rules::own().map_err(|error| ControlError::Rules(Box::new(error)))?;
-    let mut detector = Detector::new(DetectConfig::new(rules, estate));
-    detector.end_learning();
-    let findings = detector.push(&recording.events);
+/// Detects and records what was found and alarmed.
+fn alarm(estate: &Estate, recording: &Recording, books: &mut Books) -> Result<(Vec<Finding>, Vec<Alarm>), ControlError> {
+    let findings = detect(estate, recording)?;
     let mut fusion = Fusion::new();
     let mut alarms = Vec::new();
     for finding in &findings {
@@ -294,30 +274,6 @@ fn detect(estate: &Estate, recording: &Recording, books: &mut Books) -> Result<(
         alarms.extend(raised);
     }
     Ok((findings, alarms))
-}
-
-/// Analyses, and adds what the reading itself could not see.
-fn trace(estate: &Estate, recording: &Recording, findings: &[Finding]) -> (Impact, Vec<Claim>) {
-    let config = TraceConfig::new(recording.accounts.clone());
-    let mut impact = assess(&recording.events, findings, estate, &config);
-    for file in &recording.files {
-        let name = Path::new(&file.path).file_name().unwrap_or_default().to_string_lossy();
-        if let Some(why) = &file.cut_off {
-            impact.unknowns.push(format!(
-                "{name} could not be read to its end ({why}): what came after is not known."
-            ));
-            impact
-                .exits_unobserved
-                .push(format!("what the unread rest of {name} recorded"));
-        }
-        if file.damaged > 0 {
-            impact
-                .exits_unobserved
-                .push(format!("what {} damaged records of {name} recorded", file.damaged));
-        }
-    }
-    let said = claims(&impact, estate, &config);
-    (impact, said)
 }
 
 fn plan_takedown(settings: &ReplaySettings, impact: &Impact, choices: &[CutOption]) -> Result<PlanRecord, String> {

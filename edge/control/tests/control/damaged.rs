@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::Write;
 
-use leckwehr_control::ReplayError;
+use leckwehr_control::{ReplayError, examine};
 
-use crate::bench::{Bench, quiet_then_loud};
+use crate::bench::{Bench, estate, quiet_then_loud};
 
 #[test]
 fn what_is_readable_beside_garbage_is_replayed_and_each_bad_place_is_named() {
@@ -56,7 +56,28 @@ fn nothing_readable_is_an_error_that_names_the_place_and_writes_nothing() {
         assert_eq!(error.code(), "LW-REPLAY-004", "{content:?}");
         assert!(error.to_string().contains("telemetry.jsonl"), "{error}");
         assert!(!bench.path("out").exists());
+        let same = examine(&estate(), &[bench.path("telemetry.jsonl")], &mut |_| {});
+        assert_eq!(same.err().unwrap().to_string(), error.to_string());
     }
+}
+
+#[test]
+fn an_examination_says_what_a_replay_says() {
+    let bench = Bench::new();
+    let good = bench.write("good.jsonl", quiet_then_loud());
+    let bad = bench.write("bad.jsonl", b"garbage\n");
+    let outcome = bench.replay(&[good.clone(), bad.clone()], "out", 1).unwrap();
+    let examined = examine(&estate(), &[good, bad], &mut |_| {}).unwrap();
+    assert_eq!(examined.impact, outcome.impact);
+    assert!(
+        examined
+            .impact
+            .exits_unobserved
+            .iter()
+            .any(|e| e.contains("1 damaged records of bad.jsonl"))
+    );
+    let found: u64 = outcome.summary.rules.iter().map(|r| r.findings).sum();
+    assert_eq!(examined.findings.len() as u64, found);
 }
 
 #[test]

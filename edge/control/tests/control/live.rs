@@ -361,18 +361,18 @@ fn bytes_that_no_address_accounts_for_are_an_unknown_and_in_the_bound_of_all() {
             .iter()
             .filter(|u| u.contains("guard-a let out 50 bytes"));
         assert_eq!(words.count(), usize::from(said), "{:?}", run.situation.unknown);
-        let bytes = run.facts.iter().filter_map(|f| match &f.what {
+        let mut bytes = run.facts.iter().filter_map(|f| match &f.what {
             What::Claimed { claim } => match claim.topic {
                 ClaimTopic::BytesOut { bytes } => Some((bytes, &claim.not_seen)),
                 _ => None,
             },
             _ => None,
         });
-        let assessed = run.facts.iter().filter_map(|f| match &f.what {
+        let mut assessed = run.facts.iter().filter_map(|f| match &f.what {
             What::Assessed { impact } => Some(impact.bytes_out_max),
             _ => None,
         });
-        let ((bytes, not_seen), known) = (bytes.last().unwrap(), assessed.last().unwrap());
+        let ((bytes, not_seen), known) = (bytes.next_back().unwrap(), assessed.next_back().unwrap());
         // Both guards of the house count alike.
         assert_eq!(bytes, known + if said { 2 * 50 } else { 0 });
         assert_eq!(not_seen.contains("50 bytes through guard-a"), said, "{not_seen}");
