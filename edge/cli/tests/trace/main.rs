@@ -1,4 +1,4 @@
-//! Tests of the verb `trace reach` as its user meets it.
+//! Tests of the verbs `trace reach` and `bench trace --hidden` as their user meets them.
 #![expect(clippy::unwrap_used, reason = "a test may fail and say why")]
 
 use std::fs;
@@ -63,4 +63,41 @@ fn json_has_everything_and_an_unknown_node_the_nearest_name() {
     let output = reach(&["--from", "ws-2"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("did you mean ws-1?"));
+}
+
+#[test]
+fn the_bench_of_hidden_routes_lists_what_each_tier_finds_and_costs() {
+    let bench = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leckwehr"));
+        let output = command
+            .args(["bench", "trace", "--hidden", "--seeds", "1"])
+            .args(args)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        stdout(&output)
+    };
+    let report: serde_json::Value = serde_json::from_str(&bench(&["--json"])).unwrap();
+    let (lists, seed) = (report["lists"].as_array().unwrap(), &report["seeds"][0]);
+    let score = &seed["bridged"]["score"];
+    let count = |value: &serde_json::Value| value.as_u64().unwrap();
+    let found: Vec<u64> = lists.iter().map(|l| count(&l["found"])).collect();
+    let (proven, probable) = (count(&score["proven"]["right"]), count(&score["probable"]["right"]));
+    let reach = count(&seed["reach"]["score"]["all"]["right"]);
+    assert_eq!(found[..3], [proven, proven + probable, count(&score["all"]["right"])]);
+    assert!(found[3] >= found[2].max(reach), "{found:?}");
+    let sizes: Vec<f64> = lists.iter().map(|l| l["hosts_listed"].as_f64().unwrap()).collect();
+    assert!(sizes.is_sorted() && sizes[3] >= seed["reach"]["score"]["all"]["named"].as_f64().unwrap());
+    assert_eq!(sizes[2], score["all"]["named"].as_f64().unwrap());
+    assert_eq!(
+        (&lists[3]["hidden"], &lists[3]["hosts"]),
+        (&score["hosts"], &serde_json::json!(999))
+    );
+    let text = bench(&[]);
+    let line = text.lines().find(|l| l.starts_with("+ possible (plain reach)")).unwrap();
+    let shown = format!("{}/{}", found[3], count(&score["hosts"]));
+    assert!(
+        line.contains(&shown) && line.contains(&format!("{:.1} of 999", sizes[3])),
+        "{line}"
+    );
 }

@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use leckwehr_trace::hidden::{Hidden, Hiding, Score};
+use leckwehr_incident::Tier;
+use leckwehr_trace::hidden::{Hidden, Hiding, Hits, Score};
 use leckwehr_trace::routes::BRIDGES;
 use serde::Serialize;
 
@@ -27,6 +29,8 @@ struct Seed {
     bridged: Trial,
     unbridged: Trial,
     reach: Trial,
+    /// Hosts named with hypotheses, and those besides that plain reach lists as possible.
+    listed: Hits,
 }
 
 /// Means over all seeds of one way of looking.
@@ -50,11 +54,27 @@ struct Mean {
     cpu_ms: f64,
 }
 
+/// What is listed down to one tier: how much of the routes is in it, and how long the list is.
+#[derive(Serialize)]
+struct List {
+    tiers: &'static str,
+    /// Hosts of all routes behind the first, and how many of them are listed.
+    hidden: usize,
+    found: usize,
+    recall: f64,
+    precision: f64,
+    /// Hosts listed per route, and hosts of the network that could be.
+    hosts_listed: f64,
+    hosts: u32,
+    whole: usize,
+}
+
 #[derive(Serialize)]
 struct Report {
     hiding: Hiding,
     seeds: Vec<Seed>,
     means: Vec<Mean>,
+    lists: Vec<List>,
 }
 
 /// Hides routes and prints how much of them is found.
@@ -70,7 +90,13 @@ pub(super) fn run(args: &TraceArgs) -> Result<ExitCode, Problem> {
         mean("no bridging", &seeds, |s| &s.unbridged),
         mean("plain forward reach", &seeds, |s| &s.reach),
     ];
-    let report = Report { hiding, seeds, means };
+    let lists = lists(&hiding, &seeds);
+    let report = Report {
+        hiding,
+        seeds,
+        means,
+        lists,
+    };
     if args.json {
         print_json(&report)?
     } else {
@@ -81,28 +107,62 @@ pub(super) fn run(args: &TraceArgs) -> Result<ExitCode, Problem> {
 
 fn seed(hiding: &Hiding, seed: u64) -> Seed {
     let hidden = Hidden::new(hiding, seed);
-    let trial = |named: &dyn Fn() -> _| {
+    let trial = |named: &dyn Fn() -> BTreeMap<u32, Tier>| {
         let before = cpu_ms();
         let named = named();
         let cpu_ms = cpu_ms() - before;
         let score = hidden.score(&named);
-        Trial {
-            score,
-            whole: score.is_whole(),
-            cpu_ms,
-        }
+        let whole = score.is_whole();
+        (Trial { score, whole, cpu_ms }, named)
     };
+    let (bridged, named) = trial(&|| hidden.name(BRIDGES));
+    let (unbridged, _) = trial(&|| hidden.name(0));
+    let (reach, mut listed) = trial(&|| hidden.reach());
+    listed.extend(named);
     Seed {
         seed,
-        bridged: trial(&|| hidden.name(BRIDGES)),
-        unbridged: trial(&|| hidden.name(0)),
-        reach: trial(&|| hidden.reach()),
+        bridged,
+        unbridged,
+        reach,
+        listed: hidden.score(&listed).all,
     }
+}
+
+/// Returns the lists of hosts that a reader may work with, the surest first, each with all of those before.
+fn lists(hiding: &Hiding, seeds: &[Seed]) -> Vec<List> {
+    let sum = |parts: &[Hits]| Hits {
+        right: parts.iter().map(|h| h.right).sum(),
+        named: parts.iter().map(|h| h.named).sum(),
+    };
+    let list = |tiers, of: &dyn Fn(&Seed) -> Hits| {
+        let hits = sum(&seeds.iter().map(of).collect::<Vec<_>>());
+        let hidden = seeds.iter().map(|s| s.bridged.score.hosts).sum();
+        List {
+            tiers,
+            hidden,
+            found: hits.right,
+            recall: ratio(hits.right, hidden),
+            precision: ratio(hits.right, hits.named),
+            hosts_listed: hits.named as f64 / seeds.len() as f64,
+            hosts: hiding.hosts.saturating_sub(1),
+            whole: seeds.iter().filter(|s| of(s).right == s.bridged.score.hosts).count(),
+        }
+    };
+    let named = |s: &Seed| s.bridged.score;
+    vec![
+        list("proven", &|s| named(s).proven),
+        list("+ probable", &|s| sum(&[named(s).proven, named(s).probable])),
+        list("+ hypothesis", &|s| named(s).all),
+        list("+ possible (plain reach)", &|s| s.listed),
+    ]
+}
+
+fn ratio(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
 }
 
 fn mean(what: &'static str, seeds: &[Seed], of: impl Fn(&Seed) -> &Trial) -> Mean {
     let sum = |count: fn(&Score) -> usize| seeds.iter().map(|s| count(&of(s).score)).sum::<usize>();
-    let ratio = |part: usize, whole: usize| if whole == 0 { 1.0 } else { part as f64 / whole as f64 };
     let hosts = sum(|s| s.hosts);
     let all = sum(|s| s.all.right);
     let (proven, probable, hypothesis) = (
@@ -151,9 +211,7 @@ fn text(report: &Report) -> String {
         "CPU ms"
     );
     for s in &report.seeds {
-        let (b, of) = (&s.bridged.score, |hits: leckwehr_trace::hidden::Hits| {
-            format!("{}/{}", hits.right, hits.named)
-        });
+        let (b, of) = (&s.bridged.score, |hits: Hits| format!("{}/{}", hits.right, hits.named));
         text += &format!(
             "{:>6} {:>8} {:>8} {:>9} {:>11} {:>9.2} {:>6} {:>8.0} {:>13} {:>13}\n",
             s.seed,
@@ -184,6 +242,27 @@ fn text(report: &Report) -> String {
             m.missed,
             m.nameless,
             m.cpu_ms
+        );
+    }
+    text += &list_text(&report.lists, report.seeds.len());
+    text
+}
+
+/// One line per list: what more hidden hosts cost in hosts to look at.
+fn list_text(lists: &[List], seeds: usize) -> String {
+    let mut text = format!(
+        "\n{:<26} {:>14} {:>8} {:>20} {:>10} {:>8}\n",
+        "hosts listed as", "hidden found", "recall", "listed per route", "precision", "whole"
+    );
+    for list in lists {
+        text += &format!(
+            "{:<26} {:>14} {:>8.4} {:>20} {:>10.3} {:>8}\n",
+            list.tiers,
+            format!("{}/{}", list.found, list.hidden),
+            list.recall,
+            format!("{:.1} of {}", list.hosts_listed, list.hosts),
+            list.precision,
+            format!("{}/{seeds}", list.whole)
         );
     }
     text
