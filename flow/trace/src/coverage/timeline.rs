@@ -151,7 +151,14 @@ fn whole_slots(grid: &Grid, from: i64, to: i64) -> Option<(u32, u32)> {
 /// Returns the slots in which a number is missing, came twice at different times, or went back.
 fn breaks(grid: &Grid, ticks: &[Tick]) -> Vec<(u32, u32)> {
     let mut broken: Vec<(u32, u32)> = Vec::new();
-    let mut note = |a: i64, b: i64| broken.push((grid.slot(Timestamp(a.min(b))), grid.slot(Timestamp(a.max(b)))));
+    let mut note = |a: i64, b: i64| {
+        let (begin, end) = (a.min(b), a.max(b));
+        // What is missing before or after the window must not fall into its first or last slot.
+        let touches = begin < end && (end == grid.from.0 || begin == grid.to.0);
+        if end >= grid.from.0 && begin <= grid.to.0 && !touches {
+            broken.push((grid.slot(Timestamp(begin)), grid.slot(Timestamp(end))));
+        }
+    };
     let mut epoch: Vec<(u64, i64)> = Vec::new();
     let mut highest = 0;
     let mut last_at = None;

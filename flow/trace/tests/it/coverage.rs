@@ -316,6 +316,34 @@ fn a_thousand_assets_over_half_a_year_are_a_few_thousand_runs() {
 }
 
 #[test]
+fn records_lost_outside_of_the_window_are_no_gap_inside() {
+    let window = Some((after_ms(600_000), after_ms(3_000_000)));
+    let config = LedgerConfig {
+        window,
+        ..LedgerConfig::new()
+    };
+    let states = |lost_at: i64| {
+        let mut lines = Lines::default();
+        for minute in 0..=60 {
+            if minute == lost_at {
+                lines.lose("a");
+            }
+            lines.logon("a", after_ms(minute * 60_000), "10.1.0.9", "anna");
+        }
+        let ledger = ledger_of(&lines, &config);
+        let seen = |slot: i64| ledger.state("a", "logon", after_ms(600_000 + slot * SLOT_MS)) == SlotState::Seen;
+        assert_eq!(ledger.slots, 8);
+        [seen(0), seen(1), seen(6), seen(7)]
+    };
+    // Lost before the record of the minute: 10 is the first of the window, 51 the first after it.
+    for outside in [5, 10, 51, 55] {
+        assert_eq!(states(outside), [true; 4], "{outside}");
+    }
+    assert_eq!(states(11), [false, true, true, true]);
+    assert_eq!(states(50), [true, true, true, false]);
+}
+
+#[test]
 fn an_impossible_clock_costs_no_memory() {
     let mut lines = minutes("a", 0..=60);
     lines.logon("a", Timestamp(0), "10.1.0.9", "anna");
