@@ -230,41 +230,18 @@ impl<const BACK: bool> Scan<BACK> {
 
     /// Returns the first contact (the last one when going back) from a held node to one that is not.
     fn find(&self, sources: &[u32], targets: &[u32]) -> Option<usize> {
-        let is_new = |i: usize| self.is_new(sources[i], targets[i]) != 0;
+        let held = self.held.as_slice();
+        let is_new = |i: &usize| is_new(held, sources[*i], targets[*i]) != 0;
         if BACK {
-            let (rest, chunks) = sources.as_rchunks::<BLOCK>();
+            let (_, chunks) = sources.as_rchunks::<BLOCK>();
             let (_, others) = targets.as_rchunks::<BLOCK>();
-            let block = chunks.iter().zip(others).rposition(|(s, t)| self.any_new(s, t));
-            return match block {
-                Some(block) => {
-                    let start = rest.len() + block * BLOCK;
-                    (start..start + BLOCK).rev().find(|i| is_new(*i))
-                }
-                None => (0..rest.len()).rev().find(|i| is_new(*i)),
-            };
+            let quiet = chunks.iter().zip(others).rev().take_while(|(s, t)| !any_new(held, s, t)).count();
+            return (0..sources.len() - quiet * BLOCK).rev().take(BLOCK).find(is_new);
         }
-        let (chunks, rest) = sources.as_chunks::<BLOCK>();
+        let (chunks, _) = sources.as_chunks::<BLOCK>();
         let (others, _) = targets.as_chunks::<BLOCK>();
-        match chunks.iter().zip(others).position(|(s, t)| self.any_new(s, t)) {
-            Some(block) => (block * BLOCK..(block + 1) * BLOCK).find(|i| is_new(*i)),
-            None => (sources.len() - rest.len()..sources.len()).find(|i| is_new(*i)),
-        }
-    }
-
-    #[inline]
-    fn any_new(&self, sources: &[u32; BLOCK], targets: &[u32; BLOCK]) -> bool {
-        let mut any = 0;
-        for i in 0..BLOCK {
-            any |= self.is_new(sources[i], targets[i]);
-        }
-        any != 0
-    }
-
-    /// 1 if the source is held and the target is not.
-    #[inline]
-    fn is_new(&self, source: u32, target: u32) -> u8 {
-        let held = |node: u32| self.held[node as usize & (self.held.len() - 1)];
-        held(source) & !held(target)
+        let quiet = chunks.iter().zip(others).take_while(|(s, t)| !any_new(held, s, t)).count();
+        (quiet * BLOCK..sources.len()).take(BLOCK).find(is_new)
     }
 
     /// Takes the steps of one time stamp in rounds until nothing changes. A round looks only at what was reached before
@@ -275,7 +252,7 @@ impl<const BACK: bool> Scan<BACK> {
             for i in tie.clone() {
                 let (at, from, to) = (columns.times[i], columns.froms[i], columns.tos[i]);
                 let (source, target) = if BACK { (to, from) } else { (from, to) };
-                if self.is_new(source, target) != 0 {
+                if is_new(&self.held, source, target) != 0 {
                     round.push((target, Contact { at, from, to }, base + i));
                 }
             }
@@ -306,4 +283,20 @@ impl<const BACK: bool> Scan<BACK> {
             parent: self.parent,
         }
     }
+}
+
+#[inline]
+fn any_new(held: &[u8], sources: &[u32; BLOCK], targets: &[u32; BLOCK]) -> bool {
+    let mut any = 0;
+    for i in 0..BLOCK {
+        any |= is_new(held, sources[i], targets[i]);
+    }
+    any != 0
+}
+
+/// 1 if the source is held and the target is not; the length of `held` is a power of two.
+#[inline]
+fn is_new(held: &[u8], source: u32, target: u32) -> u8 {
+    let held = |node: u32| held[node as usize & (held.len() - 1)];
+    held(source) & !held(target)
 }
