@@ -235,7 +235,12 @@ impl<const BACK: bool> Scan<BACK> {
         if BACK {
             let (_, chunks) = sources.as_rchunks::<BLOCK>();
             let (_, others) = targets.as_rchunks::<BLOCK>();
-            let quiet = chunks.iter().zip(others).rev().take_while(|(s, t)| !any_new(held, s, t)).count();
+            let quiet = chunks
+                .iter()
+                .zip(others)
+                .rev()
+                .take_while(|(s, t)| !any_new(held, s, t))
+                .count();
             return (0..sources.len() - quiet * BLOCK).rev().take(BLOCK).find(is_new);
         }
         let (chunks, _) = sources.as_chunks::<BLOCK>();
