@@ -15,6 +15,8 @@
 
 mod inspect;
 mod outcome;
+pub mod source;
 
-pub use inspect::{DEPTH_MAX, DOCUMENT_BYTES_MAX, ELEMENTS_MAX, VALUE_BYTES_MAX, inspect};
+pub use inspect::{VALUE_BYTES_MAX, inspect};
 pub use outcome::{Canonical, Identifier, Issue, IssueKind, Outcome, Place};
+pub use source::{DEPTH_MAX, DOCUMENT_BYTES_MAX, ELEMENTS_MAX};

@@ -41,7 +41,7 @@ pub struct Identifier {
     pub value: String,
 }
 
-/// Something wrong at a place.
+/// Something wrong at a place. It is an error where a document cannot be read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Issue {
     /// What.
@@ -57,6 +57,8 @@ pub struct Place {
     pub byte: u64,
     /// Line, from 1.
     pub line: u64,
+    /// Column, from 1, in characters.
+    pub column: u64,
 }
 
 /// What can be wrong with a document.
@@ -74,11 +76,11 @@ pub enum IssueKind {
     ValueTooLong,
     /// Not UTF-8, or declared to be something else.
     NotUtf8,
-    /// A character that XML does not allow.
+    /// A character that XML and FHIR do not allow.
     BadCharacter,
     /// Begins with a byte order mark, which KBV documents must not have.
     ByteOrderMark,
-    /// Begins like JSON, which this version does not read.
+    /// Begins like JSON where XML is wanted.
     Json,
     /// A document type definition; refused unread.
     DocumentType,
@@ -86,7 +88,7 @@ pub enum IssueKind {
     Entity,
     /// Ends before its root element does.
     Truncated,
-    /// Not well-formed XML.
+    /// Not well-formed XML or JSON.
     NotWellFormed,
     /// Content after or before the one root element.
     OutsideRoot,
@@ -96,6 +98,28 @@ pub enum IssueKind {
     NoIdentifier,
     /// The root resource names no profile.
     NoProfile,
+    /// A single value is longer than the limit.
+    DataTooLong,
+    /// An element in another namespace than FHIR's, or a narrative outside of XHTML's.
+    ForeignNamespace,
+    /// An attribute that FHIR does not have.
+    UnknownAttribute,
+    /// Text between elements.
+    StrayText,
+    /// An empty value.
+    EmptyValue,
+    /// A resource beside other content of the element that holds it.
+    MisplacedResource,
+    /// A JSON object without the name of its resource type, or with one that is no text.
+    NoResourceType,
+    /// A JSON object with the same key twice.
+    DuplicateKey,
+    /// A JSON `null` that stands for nothing.
+    JsonNull,
+    /// A JSON value and its shadow (`_name`) that do not fit, or an array within an array.
+    JsonShape,
+    /// A JSON object or array without content.
+    EmptyJson,
 }
 
 impl IssueKind {
@@ -119,6 +143,17 @@ impl IssueKind {
             Self::NotFhir => "LW-FHIR-015",
             Self::NoIdentifier => "LW-FHIR-016",
             Self::NoProfile => "LW-FHIR-017",
+            Self::DataTooLong => "LW-FHIR-018",
+            Self::ForeignNamespace => "LW-FHIR-019",
+            Self::UnknownAttribute => "LW-FHIR-020",
+            Self::StrayText => "LW-FHIR-021",
+            Self::EmptyValue => "LW-FHIR-022",
+            Self::MisplacedResource => "LW-FHIR-023",
+            Self::NoResourceType => "LW-FHIR-024",
+            Self::DuplicateKey => "LW-FHIR-025",
+            Self::JsonNull => "LW-FHIR-026",
+            Self::JsonShape => "LW-FHIR-027",
+            Self::EmptyJson => "LW-FHIR-028",
         }
     }
 
@@ -128,29 +163,48 @@ impl IssueKind {
             Self::Empty => "the document is empty",
             Self::TooLong => "the document is longer than 25 MiB",
             Self::TooDeep => "elements are nested deeper than 100 levels",
-            Self::TooManyElements => "the document has more than 500,000 elements",
+            Self::TooManyElements => "the document has more than 1,000,000 elements",
             Self::ValueTooLong => "an identifying value is longer than 1,024 bytes",
             Self::NotUtf8 => "the document is not UTF-8",
-            Self::BadCharacter => "a character that XML does not allow",
+            Self::BadCharacter => "a character that FHIR does not allow",
             Self::ByteOrderMark => "the document begins with a byte order mark",
-            Self::Json => "JSON is not read by this version",
+            Self::Json => "JSON where XML is wanted",
             Self::DocumentType => "document type definitions are refused",
             Self::Entity => "an entity that is not one of the five of XML",
             Self::Truncated => "the document ends before its root element",
-            Self::NotWellFormed => "not well-formed XML",
+            Self::NotWellFormed => "not well-formed",
             Self::OutsideRoot => "content outside the one root element",
             Self::NotFhir => "the root element is not in the FHIR namespace",
             Self::NoIdentifier => "the Bundle has no identifier",
             Self::NoProfile => "the resource names no profile",
+            Self::DataTooLong => "a single value is longer than 16 MiB",
+            Self::ForeignNamespace => "not in the namespace that FHIR gives this element",
+            Self::UnknownAttribute => "an attribute that FHIR does not have",
+            Self::StrayText => "text between elements",
+            Self::EmptyValue => "an empty value",
+            Self::MisplacedResource => "a resource beside other content of the element that holds it",
+            Self::NoResourceType => "the object does not name its resourceType",
+            Self::DuplicateKey => "the same key twice in an object",
+            Self::JsonNull => "a null that stands for nothing",
+            Self::JsonShape => "a value and its _shadow do not fit, or an array is within an array",
+            Self::EmptyJson => "an object or array without content",
         }
     }
 }
 
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (line {}, byte {})", self.kind.text(), self.place.line, self.place.byte)
+        write!(
+            f,
+            "{} (line {}, column {})",
+            self.kind.text(),
+            self.place.line,
+            self.place.column
+        )
     }
 }
+
+impl std::error::Error for Issue {}
 
 impl fmt::Debug for Identifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,9 @@
     reason = "a test's helpers fail and talk like the test itself"
 )]
 
+mod hostile;
+mod source;
+
 use std::path::{Path, PathBuf};
 
 use leckwehr_fhir::{DEPTH_MAX, DOCUMENT_BYTES_MAX, IssueKind, inspect};
@@ -58,7 +61,14 @@ fn every_kind_of_trouble_has_its_name() {
     assert_eq!(with("urn:uuid:1", "&patient;"), [IssueKind::Entity]);
     assert_eq!(with("urn:uuid:1", "&#28;"), [IssueKind::Entity]);
     assert_eq!(with("urn:uuid:1", "a<b"), [IssueKind::NotWellFormed]);
-    assert_eq!(with("urn:uuid:1", ""), [IssueKind::NoIdentifier]);
+    assert_eq!(with("urn:uuid:1", ""), [IssueKind::EmptyValue, IssueKind::NoIdentifier]);
+    assert_eq!(with("<entry>", "<entry>more"), [IssueKind::StrayText]);
+    assert_eq!(with("<entry>", "<entry more=\"1\">"), [IssueKind::UnknownAttribute]);
+    assert_eq!(with("<entry>", "<entry xmlns=\"urn:other\">"), [IssueKind::ForeignNamespace]);
+    assert_eq!(
+        with("<Patient>", "<id value=\"1\"/><Patient>"),
+        [IssueKind::MisplacedResource]
+    );
     assert_eq!(with("urn:uuid:1", &"u".repeat(2000))[0], IssueKind::ValueTooLong);
     assert_eq!(with("http://hl7.org/fhir", "urn:other"), [IssueKind::NotFhir]);
     assert_eq!(
@@ -86,7 +96,7 @@ fn nesting_and_number_of_elements_are_limited() {
     assert!(inspect(nested(DEPTH_MAX - 1).as_bytes()).well_formed);
     assert_eq!(kinds(nested(DEPTH_MAX).as_bytes()), [IssueKind::TooDeep]);
     assert_eq!(kinds("<a>".repeat(1_000_000).as_bytes()).last(), Some(&IssueKind::TooDeep));
-    let wide = format!("<a>{}</a>", "<b/>".repeat(600_000));
+    let wide = format!("<a>{}</a>", "<b/>".repeat(1_000_001));
     assert_eq!(kinds(wide.as_bytes()).last(), Some(&IssueKind::TooManyElements));
 }
 
