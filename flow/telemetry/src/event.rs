@@ -132,4 +132,6 @@ pub struct Record<'a> {
     pub entropy: Option<f32>,
     /// How long it took.
     pub duration_ns: Option<i64>,
+    /// The sensor's own number of the record, by which a loss shows.
+    pub number: Option<u64>,
 }

@@ -1,7 +1,6 @@
 use leckwehr_incident::Timestamp;
 
-use crate::flat::Flat;
-use crate::{Kind, Outcome, Product, Record, Sym, Symbols};
+use crate::{Kind, NamedFields, Outcome, Product, Record, Sym, Symbols};
 
 /// Events as columns; row `i` of every column is one event.
 ///
@@ -91,17 +90,22 @@ impl Events {
 
     /// Adds an event without raw fields; `source` and `number` say where its raw record is.
     pub fn push(&mut self, record: &Record<'_>, source: &str, number: u64) {
-        self.push_flat(record, source, number, &Flat::default());
+        self.push_columns(record, source, number);
     }
 
-    pub(crate) fn push_flat(&mut self, record: &Record<'_>, source: &str, number: u64, flat: &Flat) {
-        for (name, value) in flat.iter() {
+    /// Adds an event with its raw fields.
+    pub fn push_fields(&mut self, record: &Record<'_>, source: &str, number: u64, fields: NamedFields<'_>) {
+        for (name, value) in fields.iter() {
             let start = self.arena.len();
             self.arena.push_str(value);
             let name = self.symbols.intern(name);
             let end = self.arena.len();
             self.fields.push((name, Span { start, end }));
         }
+        self.push_columns(record, source, number);
+    }
+
+    fn push_columns(&mut self, record: &Record<'_>, source: &str, number: u64) {
         let intern = [
             (&mut self.service, record.service),
             (&mut self.category, record.category),

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -5,8 +6,8 @@ use std::path::{Path, PathBuf};
 use leckwehr_incident::Timestamp;
 
 use crate::file::{self, Line};
-use crate::flat::{Flat, FlatError};
-use crate::{Events, Record, SensorAccount, ecs, windows, zeek};
+use crate::format::{Lines, Read};
+use crate::{Events, Product, Record, SensorAccount, Sheet};
 
 /// Longest line read, in bytes; a longer one is damaged.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
@@ -100,8 +101,15 @@ impl IntakeError {
 /// Takes lines of any source and keeps the accounts.
 #[derive(Debug, Default)]
 pub struct Intake {
-    events: Events,
     streams: BTreeMap<String, Stream>,
+    books: Books,
+}
+
+/// What was taken, and what became of it.
+#[derive(Debug, Default)]
+struct Books {
+    sheet: Sheet,
+    events: Events,
     accounts: BTreeMap<String, SensorAccount>,
     damaged: Vec<Damaged>,
     damaged_total: u64,
@@ -111,6 +119,7 @@ pub struct Intake {
 struct Stream {
     records: u64,
     offset: u64,
+    lines: Lines,
 }
 
 impl Intake {
@@ -126,9 +135,11 @@ impl Intake {
         let (record, offset) = (stream.records, stream.offset);
         stream.offset += line.len() as u64;
         if line.len() > LINE_BYTES_MAX {
-            return self.keep_aside(source, record, offset, "the line is longer than the limit", line);
+            return self
+                .books
+                .keep_aside(source, record, offset, "the line is longer than the limit", line);
         }
-        self.take_line(source, record, offset, line)
+        self.books.take_line(&mut stream.lines, source, record, offset, line)
     }
 
     /// Reads a whole file into the pending batch; plain, gzip and Zstandard are told apart by content.
@@ -151,15 +162,16 @@ impl Intake {
             path: path.to_owned(),
             source,
         })?;
-        let (mut report, mut line) = (FileReport::default(), Vec::new());
+        let (mut report, mut line, mut lines) = (FileReport::default(), Vec::new(), Lines::default());
         loop {
             let offset = report.bytes;
             let found = file::read_line(&mut *reader, &mut line, LINE_BYTES_MAX, &mut report.bytes);
             let taken = match found {
                 Ok(Line::End) => return Ok(report),
-                Ok(Line::Whole) => self.take_line(&source, report.lines + 1, offset, &line),
+                Ok(Line::Whole) => self.books.take_line(&mut lines, &source, report.lines + 1, offset, &line),
                 Ok(Line::TooLong) => {
-                    self.keep_aside(&source, report.lines + 1, offset, "the line is longer than the limit", &line)
+                    self.books
+                        .keep_aside(&source, report.lines + 1, offset, "the line is longer than the limit", &line)
                 }
                 Err(source) => {
                     let (path, events) = (path.to_owned(), report.events);
@@ -177,7 +189,7 @@ impl Intake {
                 Taken::Ignored => report.ignored += 1,
                 Taken::Damaged => report.damaged += 1,
             }
-            if self.events.len() >= batch_max {
+            if self.books.events.len() >= batch_max {
                 sink(self.take());
             }
         }
@@ -185,117 +197,70 @@ impl Intake {
 
     /// Returns the events taken since the last call.
     pub fn take(&mut self) -> Events {
-        std::mem::take(&mut self.events)
+        std::mem::take(&mut self.books.events)
     }
 
     /// Returns the account of every sensor, by its id.
     pub fn accounts(&self) -> &BTreeMap<String, SensorAccount> {
-        &self.accounts
+        &self.books.accounts
     }
 
     /// Returns the damaged records kept aside, the first [`DAMAGED_MAX`] of them.
     pub fn damaged(&self) -> &[Damaged] {
-        &self.damaged
+        &self.books.damaged
     }
 
     /// Returns how many records were damaged in all.
     pub fn damaged_total(&self) -> u64 {
-        self.damaged_total
+        self.books.damaged_total
     }
 
-    fn take_line(&mut self, source: &str, record: u64, offset: u64, line: &[u8]) -> Taken {
-        let line = line.trim_ascii();
-        if line.is_empty() {
-            return Taken::Ignored;
-        }
-        match Flat::parse(line) {
-            Ok(flat) => match self.take_flat(source, record, flat) {
-                Ok(taken) => taken,
-                Err(reason) => self.keep_aside(source, record, offset, reason, line),
-            },
-            Err(FlatError::NotJson) => self.keep_aside(source, record, offset, "not JSON", line),
-            Err(FlatError::NotAnObject) => self.keep_aside(source, record, offset, "not a JSON object", line),
-            Err(FlatError::TooManyFields) => self.keep_aside(source, record, offset, "more fields than the limit", line),
-        }
+    /// Returns the time of the newest record of all sensors.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.books.accounts.values().filter_map(|a| Some(a.seen?.1)).max()
+    }
+}
+
+impl Books {
+    fn take_line(&mut self, lines: &mut Lines, source: &str, record: u64, offset: u64, line: &[u8]) -> Taken {
+        let taken = match lines.read(line, &mut self.sheet) {
+            Ok(Read::Record) => self.take(source, record),
+            Ok(Read::Nothing) => Ok(Taken::Ignored),
+            Err(reason) => Err(reason),
+        };
+        taken.unwrap_or_else(|reason| self.keep_aside(source, record, offset, reason, line.trim_ascii()))
     }
 
-    fn take_flat(&mut self, source: &str, number: u64, mut flat: Flat) -> Result<Taken, &'static str> {
-        if let Some(stream) = zeek::stream(&flat).map(str::to_owned) {
-            flat.rename(zeek::standard_name);
-            let Some(time) = zeek::time(&flat) else {
-                return if zeek::is_own(&stream) {
-                    Ok(Taken::Ignored)
-                } else {
-                    Err("no readable time in ts")
-                };
-            };
-            let record = zeek::record(&flat, &stream, time);
-            let sensor = if record.sensor.is_empty() { source } else { record.sensor };
-            let account = self.account(sensor);
-            if stream == "capture_loss" {
-                let lost = flat.number::<f64>("percent_lost").unwrap_or(0.0) / 100.0;
-                account.capture_loss = account.capture_loss.max(lost);
-            }
-            if zeek::is_own(&stream) || stream == "capture_loss" {
-                return Ok(Taken::Ignored);
-            }
-            self.enter(source, number, &record, &flat, None);
-            return Ok(Taken::Event);
+    fn take(&mut self, source: &str, number: u64) -> Result<Taken, &'static str> {
+        let Some(record) = self.sheet.record()? else {
+            return Ok(Taken::Ignored);
+        };
+        let sensor = sensor(&record, source);
+        let account = account(&mut self.accounts, &sensor);
+        if record.product == Product::Zeek && record.service == "capture_loss" {
+            let lost = self.sheet.named().number::<f64>("percent_lost").unwrap_or(0.0) / 100.0;
+            account.capture_loss = account.capture_loss.max(lost);
+            return Ok(Taken::Ignored);
         }
-        flat.rename(windows::flat_name);
-        if let Some(id) = windows::event_id(&flat) {
-            let time = windows::time(&flat).ok_or("no readable time in UtcTime, TimeCreated or @timestamp")?;
-            let record = windows::record(&flat, id, time);
-            let own = flat.count("RecordNumber").or_else(|| flat.count("EventRecordID"));
-            let sensor = format!("{}/{}", record.host, record.service);
-            let record = Record {
-                sensor: &sensor,
-                ..record
-            };
-            self.enter(source, number, &record, &flat, own);
-        } else if ecs::is(&flat) {
-            let time = ecs::time(&flat).ok_or("no readable time in @timestamp")?;
-            let record = ecs::record(&flat, time);
-            self.enter(source, number, &record, &flat, flat.count("event.sequence"));
-        } else {
-            return Err("neither Zeek (_path), ECS (event.category) nor Windows (EventID)");
-        }
-        Ok(Taken::Event)
-    }
-
-    fn enter(&mut self, source: &str, number: u64, record: &Record<'_>, flat: &Flat, own_number: Option<u64>) {
-        let sensor = if record.sensor.is_empty() { source } else { record.sensor };
-        let account = self.account(sensor);
         account.count(record.time);
         account.classes.insert(record.kind.class());
         if !record.host.is_empty() && !account.hosts.contains(record.host) && account.hosts.len() < SENSORS_MAX {
             account.hosts.insert(record.host.to_owned());
         }
-        if let Some(own) = own_number {
+        if let Some(own) = record.number {
             account.number(own);
         }
-        self.events.push_flat(
-            &Record {
-                sensor,
-                ..record.clone()
-            },
-            source,
-            number,
-            flat,
-        );
-    }
-
-    fn account(&mut self, sensor: &str) -> &mut SensorAccount {
-        let known = self.accounts.contains_key(sensor) || self.accounts.len() < SENSORS_MAX;
-        let sensor = if known { sensor } else { "(others)" };
-        self.accounts
-            .entry(sensor.to_owned())
-            .or_insert_with(|| SensorAccount::new(sensor))
+        let record = Record {
+            sensor: &sensor,
+            ..record
+        };
+        self.events.push_fields(&record, source, number, self.sheet.named());
+        Ok(Taken::Event)
     }
 
     fn keep_aside(&mut self, source: &str, record: u64, offset: u64, reason: &'static str, line: &[u8]) -> Taken {
         self.damaged_total += 1;
-        self.account(source).damaged += 1;
+        account(&mut self.accounts, source).damaged += 1;
         if self.damaged.len() < DAMAGED_MAX {
             self.damaged.push(Damaged {
                 source: source.to_owned(),
@@ -307,9 +272,21 @@ impl Intake {
         }
         Taken::Damaged
     }
+}
 
-    /// Returns the time of the newest record of all sensors.
-    pub fn newest(&self) -> Option<Timestamp> {
-        self.accounts.values().filter_map(|a| Some(a.seen?.1)).max()
+/// Returns whose account the record belongs to: each Windows channel of a host has a numbering of its own.
+fn sensor<'a>(record: &Record<'a>, source: &'a str) -> Cow<'a, str> {
+    match record.product {
+        Product::Windows => Cow::Owned(format!("{}/{}", record.host, record.service)),
+        _ if record.sensor.is_empty() => Cow::Borrowed(source),
+        _ => Cow::Borrowed(record.sensor),
     }
+}
+
+fn account<'a>(accounts: &'a mut BTreeMap<String, SensorAccount>, sensor: &str) -> &'a mut SensorAccount {
+    let known = accounts.contains_key(sensor) || accounts.len() < SENSORS_MAX;
+    let sensor = if known { sensor } else { "(others)" };
+    accounts
+        .entry(sensor.to_owned())
+        .or_insert_with(|| SensorAccount::new(sensor))
 }

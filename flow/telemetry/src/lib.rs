@@ -33,23 +33,29 @@
 //! - Memory is bounded by the named maxima; a caller that takes batches bounds the rest.
 
 mod account;
-mod ecs;
 mod event;
 mod events;
+mod fields;
 mod file;
-mod flat;
+mod format;
 mod intake;
+mod named;
+mod names;
+mod sheet;
+mod source;
 mod symbols;
-mod windows;
-mod zeek;
 
 pub use account::{GAPS_MAX, SensorAccount};
 pub use event::{Kind, Outcome, Product, Record};
 pub use events::{Event, Events};
+pub use fields::{FIELDS_BYTES_MAX, FIELDS_MAX, Fields, FieldsFull, Value};
 pub use file::{Line, open, read_line};
-pub use flat::FIELDS_MAX;
 pub use intake::{
     BATCH_EVENTS_MAX, DAMAGED_BYTES_MAX, DAMAGED_MAX, Damaged, FileReport, Intake, IntakeError, LINE_BYTES_MAX, SENSORS_MAX,
     Taken,
 };
+pub use named::NamedFields;
+pub use names::{FIELD_NAME_BYTES_MAX, FIELD_NAMES_MAX, FieldId, FieldNames};
+pub use sheet::{RawPlace, Sheet};
+pub use source::{LOG_SOURCES_MAX, LogSource, LogSources, SourceId};
 pub use symbols::{Sym, Symbols};

@@ -1,0 +1,61 @@
+//! The formats, one file each, and the table by which a record's own is found.
+
+mod ecs;
+mod json;
+mod windows;
+mod zeek;
+
+use crate::{Fields, FieldsFull, LogSource, NamedFields, Record, Sheet};
+
+/// How one family of records with named fields is normalised. A row of [`DIALECTS`].
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    /// Returns whether a record with these fields is of this dialect, unless an earlier row claims it.
+    pub is: fn(&Fields) -> bool,
+    /// Gives the fields their standard names and the sheet its log source.
+    pub normalise: fn(&mut Sheet) -> Result<(), FieldsFull>,
+    /// Maps the normalised fields; `None` for records about the logger itself.
+    pub record: for<'a> fn(NamedFields<'a>, &'a LogSource) -> Result<Option<Record<'a>>, &'static str>,
+}
+
+/// Dialects of records with named fields (JSON objects), the surest marks first.
+static DIALECTS: [&Dialect; 3] = [&zeek::DIALECT, &windows::DIALECT, &ecs::DIALECT];
+
+/// Whether a piece of a stream is a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// The sheet holds a record.
+    Record,
+    /// A blank line, a header.
+    Nothing,
+}
+
+/// What is read line by line, with what a line's meaning depends on: one per file or stream.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {}
+
+impl Lines {
+    /// Reads one line into the sheet; the format is told by its beginning.
+    ///
+    /// # Errors
+    /// Why the line is damaged; the sheet then holds no record.
+    pub fn read(&mut self, line: &[u8], sheet: &mut Sheet) -> Result<Read, &'static str> {
+        sheet.clear();
+        let line = line.trim_ascii();
+        match line.first() {
+            None => return Ok(Read::Nothing),
+            Some(_) => json::read(line, &mut sheet.names, &mut sheet.fields)?,
+        }
+        dissolve(sheet)?;
+        Ok(Read::Record)
+    }
+}
+
+/// Finds the dialect of a record with named fields and normalises it.
+fn dissolve(sheet: &mut Sheet) -> Result<(), &'static str> {
+    let Some(dialect) = DIALECTS.iter().find(|dialect| (dialect.is)(&sheet.fields)) else {
+        return Err("neither Zeek (_path), ECS (event.category) nor Windows (EventID)");
+    };
+    sheet.dialect = Some(dialect);
+    (dialect.normalise)(sheet).map_err(FieldsFull::reason)
+}

@@ -1,0 +1,87 @@
+use crate::format::Dialect;
+use crate::{FieldNames, Fields, LogSource, LogSources, NamedFields, Record, SourceId};
+
+/// Where a raw record lies in the file or stream that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct RawPlace {
+    /// Number of the record in it, from 1.
+    pub record: u64,
+    /// Byte offset of its beginning in the unpacked source.
+    pub offset: u64,
+}
+
+/// What one thread reads records with: the present record, and the tables of names and log sources that it refers to.
+///
+/// One sheet serves any number of files in turn, so that numbers stay the same across them.
+#[derive(Debug, Default)]
+pub struct Sheet {
+    pub(crate) names: FieldNames,
+    pub(crate) sources: LogSources,
+    pub(crate) fields: Fields,
+    pub(crate) source: SourceId,
+    pub(crate) dialect: Option<&'static Dialect>,
+}
+
+impl Sheet {
+    /// Builds an empty sheet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns the present record's fields, by the numbers of [`Sheet::names`].
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Returns the table of field names.
+    pub fn names(&self) -> &FieldNames {
+        &self.names
+    }
+
+    /// Returns the table of log sources.
+    pub fn sources(&self) -> &LogSources {
+        &self.sources
+    }
+
+    /// Returns the number of the present record's log source.
+    pub fn source(&self) -> SourceId {
+        self.source
+    }
+
+    /// Returns the present record's log source.
+    pub fn log_source(&self) -> &LogSource {
+        self.sources.get(self.source)
+    }
+
+    /// Returns the present record's fields, looked up by name.
+    pub fn named(&self) -> NamedFields<'_> {
+        NamedFields::new(&self.names, &self.fields)
+    }
+
+    /// Maps the present record to the normal form; `None` if it tells about the logger itself only.
+    ///
+    /// # Errors
+    /// Why it cannot be an event: mostly that it has no readable time.
+    pub fn record(&self) -> Result<Option<Record<'_>>, &'static str> {
+        match self.dialect {
+            Some(dialect) => (dialect.record)(self.named(), self.log_source()),
+            None => Err("no record was read"),
+        }
+    }
+
+    /// Forgets the present record.
+    pub(crate) fn clear(&mut self) {
+        self.fields.clear();
+        self.source = SourceId::UNKNOWN;
+        self.dialect = None;
+    }
+
+    /// Gives each field the name that `standard` returns for it, where it returns one.
+    pub(crate) fn rename(&mut self, standard: impl Fn(&str) -> Option<&str>) {
+        let names = &mut self.names;
+        self.fields.rename(|id| match standard(names.name(id)).map(str::to_owned) {
+            Some(name) => names.intern(&name),
+            None => id,
+        });
+    }
+}
