@@ -349,6 +349,8 @@ fn alarmed(level: AlarmLevel, at: i64, written: i64) -> Fact {
         level,
         risk: 1.0,
         reasons: Vec::new(),
+        causes: Vec::new(),
+        reopened: None,
     };
     Fact::new(Timestamp(written), "test", What::Alarmed { alarm })
 }

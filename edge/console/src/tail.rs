@@ -1,4 +1,4 @@
-use leckwehr_incident::{StepOutcome, What};
+use leckwehr_incident::{StepOutcome, Suppression, What};
 
 /// Returns a fact in a few words.
 pub(crate) fn words(what: &What) -> String {
@@ -6,7 +6,26 @@ pub(crate) fn words(what: &What) -> String {
         What::WatchStarted { estate, services } => format!("watch started: {estate}, {} services", services.len()),
         What::Found { finding } => format!("found: {} on {}", finding.title, finding.host),
         What::Alarmed { alarm } => format!("alarm {}: {} at risk {:.0}", alarm.id, alarm.entity, alarm.risk),
-        What::AlarmClosed { alarm, as_what } => format!("alarm {alarm} {as_what}"),
+        What::AlarmClosed {
+            alarm, as_what, reason, ..
+        } if reason.is_empty() => format!("alarm {alarm} {as_what}"),
+        What::AlarmClosed {
+            alarm, as_what, reason, ..
+        } => format!("alarm {alarm} {as_what}: {reason}"),
+        What::Suppressed { suppression: s } => {
+            let Suppression {
+                id, entity, rule, until, ..
+            } = s;
+            format!(
+                "{id}: {rule} on {entity} raises no alarm until {until}, by {}: {}",
+                s.author, s.reason
+            )
+        }
+        What::SuppressionEnded {
+            suppression,
+            findings,
+            reason,
+        } => format!("{suppression} ended: {reason}; {findings} findings raised no alarm"),
         What::SourceAccount {
             source,
             records,

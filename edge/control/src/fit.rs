@@ -44,11 +44,21 @@ pub fn fit_fact(fact: Fact) -> Fact {
             shorten(&mut finding.host);
             finding.account.iter_mut().chain(&mut finding.origin).for_each(shorten);
             shorten_all(&mut finding.evidence);
+            shorten_all(&mut finding.indicators);
             What::Found { finding }
         }
         What::Alarmed { mut alarm } => {
             shorten(&mut alarm.entity);
             shorten_all(&mut alarm.reasons);
+            alarm.causes.truncate(SENTENCES_MAX);
+            for cause in &mut alarm.causes {
+                [&mut cause.rule, &mut cause.title, &mut cause.author]
+                    .into_iter()
+                    .for_each(shorten);
+                shorten_all(&mut cause.techniques);
+                shorten_all(&mut cause.evidence);
+            }
+            alarm.reopened.iter_mut().for_each(shorten);
             What::Alarmed { alarm }
         }
         other => other,

@@ -256,7 +256,7 @@ fn plan(settings: &ReplaySettings, analysis: &Analysis, books: &mut Books) -> Re
 /// Detects and records what was found and alarmed.
 fn alarm(estate: &Estate, recording: &Recording, books: &mut Books) -> Result<(Vec<Finding>, Vec<Alarm>), ControlError> {
     let findings = detect(estate, recording)?;
-    let mut fusion = Fusion::new();
+    let mut fusion = Fusion::for_estate(estate);
     let mut alarms = Vec::new();
     for finding in &findings {
         let raised = fusion.push(std::slice::from_ref(finding));

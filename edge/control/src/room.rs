@@ -95,7 +95,7 @@ impl<W: Wires> Room<W> {
             site_key: SigningKey::from_seed(&config.site_seed).map_err(keys)?,
             tls: client_tls(&config.identity).map_err(|error| ControlError::Keys(Box::new(error)))?,
             detector: Detector::new(DetectConfig::new(rules, &config.estate)),
-            fusion: Fusion::new(),
+            fusion: Fusion::for_estate(&config.estate),
             reach: LiveHosts::new(AddressBook::new(&config.estate)),
             situation: Situation::default(),
             intake: Intake::new(),

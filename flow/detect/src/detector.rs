@@ -235,6 +235,13 @@ impl Context {
         (resolve(event.origin()), Some(event.destination().to_owned()))
     }
 
+    /// Returns the addresses outside that the record names.
+    fn indicators(&self, event: &Event<'_>) -> Vec<String> {
+        let ends = [event.origin(), event.destination()].into_iter();
+        let outside = ends.filter(|end| self.book.place(end).is_outside());
+        outside.map(str::to_owned).collect()
+    }
+
     #[expect(clippy::too_many_arguments, reason = "every argument is a field of the finding")]
     pub(crate) fn finding(
         &self,
@@ -258,6 +265,7 @@ impl Context {
             weight,
             evidence: vec![event.reference()],
             detail,
+            indicators: self.indicators(event),
         }
     }
 }

@@ -50,7 +50,7 @@ mod silence;
 mod window;
 
 pub use detector::{DetectConfig, Detector, Thresholds};
-pub use fusion::{ENTITIES_MAX, Fusion};
+pub use fusion::{ENTITIES_MAX, Fusion, FusionError, SUPPRESSION_MS_MAX, SUPPRESSIONS_MAX, SuppressionError};
 pub use place::{AddressBook, Place};
 pub use rule::{Rule, RuleError};
 pub use ruleset::{RULES_MAX, Rules};

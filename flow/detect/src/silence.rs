@@ -61,11 +61,10 @@ impl SilenceWatch {
                     author: "Leckwehr".to_owned(),
                     techniques: vec!["T1562".to_owned()],
                     host: voice.host.clone(),
-                    account: None,
-                    origin: None,
                     weight: 15,
                     evidence: vec![sensor.clone()],
                     detail: format!("{sensor} was last heard at {last}, {:.1} s ago", now.seconds_since(last)),
+                    ..Finding::default()
                 });
             }
         }

@@ -4,62 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 
-/// One rule or detector firing on one record or window.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Finding {
-    /// When the record says it happened.
-    pub at: Timestamp,
-    /// Stable id of the rule or detector, e.g. a Sigma UUID or `detector:backup-destruction`.
-    pub rule: String,
-    /// Title for people.
-    pub title: String,
-    /// Author of the rule (Sigma's Detection Rule License asks for it); `Leckwehr` for own detectors.
-    pub author: String,
-    /// ATT&CK technique ids, e.g. `T1490`.
-    pub techniques: Vec<String>,
-    /// The system it happened on: an estate id where known, else the address or name in the record.
-    pub host: String,
-    /// The account involved, if the record names one.
-    pub account: Option<String>,
-    /// Where it came from (system id or address), if the record names one.
-    pub origin: Option<String>,
-    /// Risk weight, 0 to 100.
-    pub weight: u8,
-    /// Where the raw records are: `source#record`.
-    pub evidence: Vec<String>,
-    /// One sentence with the figures that made it fire.
-    pub detail: String,
-}
-
-/// How loud an alarm is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AlarmLevel {
-    /// Worth reading in the morning.
-    Notice,
-    /// Someone looks now.
-    Warning,
-    /// A takedown is on the table.
-    Critical,
-}
-
-/// Findings fused for one entity.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Alarm {
-    /// Stable id within the incident, e.g. `alarm-3`.
-    pub id: String,
-    /// When the level was reached.
-    pub at: Timestamp,
-    /// The entity: `host:<id>` or `account:<name>`.
-    pub entity: String,
-    /// The level.
-    pub level: AlarmLevel,
-    /// Risk at that moment.
-    pub risk: f64,
-    /// The reasons, loudest first: finding titles with their count.
-    pub reasons: Vec<String>,
-}
-
 /// How sure we are that the attacker was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

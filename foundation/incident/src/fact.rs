@@ -1,9 +1,12 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Alarm, Claim, Finding, Impact, Phase, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome, Timestamp};
+use crate::{
+    Alarm, Claim, Finding, Impact, Phase, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome, Suppression, Timestamp,
+    Verdict,
+};
 
-/// Version of the vocabulary that this build writes, and the newest it reads.
-pub const FACT_VERSION: u16 = 1;
+/// The newest version of the vocabulary that this build writes and reads.
+pub const FACT_VERSION: u16 = 2;
 
 /// One thing that happened, was decided or was done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +48,26 @@ pub enum What {
         alarm: String,
         /// `closed as …`.
         as_what: String,
+        /// The same for machines; `None` in ledgers of older builds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<Verdict>,
+        /// Why, in the words of whoever closed it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// Findings were told to raise no alarm for a while. Since version 2.
+    Suppressed {
+        /// What, until when, by whom and why.
+        suppression: Suppression,
+    },
+    /// A suppression ended. Since version 2.
+    SuppressionEnded {
+        /// Its id.
+        suppression: String,
+        /// Findings that raised no alarm because of it.
+        findings: u64,
+        /// `expired`, or who lifted it and why.
+        reason: String,
     },
     /// A source lost records, fell silent or sent damaged ones.
     SourceAccount {
@@ -204,11 +227,21 @@ pub enum FactError {
     },
 }
 
+impl What {
+    /// Returns the oldest version of the vocabulary that knows this.
+    fn version(&self) -> u16 {
+        match self {
+            Self::Suppressed { .. } | Self::SuppressionEnded { .. } => 2,
+            _ => 1,
+        }
+    }
+}
+
 impl Fact {
-    /// Builds a fact of the current version.
+    /// Builds a fact, in the oldest version that knows it.
     pub fn new(at: Timestamp, by: impl Into<String>, what: What) -> Self {
         Self {
-            v: FACT_VERSION,
+            v: what.version(),
             at,
             by: by.into(),
             what,

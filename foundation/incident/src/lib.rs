@@ -13,10 +13,12 @@
 //!
 //! # Architecture invariants
 //! - This room has no clock and does no I/O: [`Timestamp`]s are handed in.
-//! - The vocabulary is versioned ([`FACT_VERSION`]); a fact of a newer version is an error, never a guess.
+//! - The vocabulary is versioned ([`FACT_VERSION`]); a fact of a newer version is an error, never a guess. A fact is written in
+//!   the oldest version that knows it, so that older builds read a ledger as far as they understand it.
 //! - [`Situation`] holds ordered maps only, so its JSON is canonical.
 //! - A fact never holds patient data: names of systems, accounts and services only.
 
+mod alarm;
 mod assessment;
 mod fact;
 mod phase;
@@ -24,12 +26,16 @@ mod plan;
 mod situation;
 mod timestamp;
 
+pub use alarm::{Alarm, AlarmLevel, Cause, Finding, Suppression, Verdict};
 pub use assessment::{
-    Alarm, AlarmLevel, Claim, ClaimTopic, Confidence, Coverage, CredentialAssessment, Finding, Hop, HostAssessment, Impact,
-    OutsideEndpoint, OutsideRole, Tier,
+    Claim, ClaimTopic, Confidence, Coverage, CredentialAssessment, Hop, HostAssessment, Impact, OutsideEndpoint, OutsideRole,
+    Tier,
 };
 pub use fact::{FACT_VERSION, Fact, FactError, What};
 pub use phase::{Phase, PhaseError};
 pub use plan::{PlanKind, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome};
-pub use situation::{AlarmView, ClaimView, HostView, PlanView, ServiceView, SiteView, Situation, SituationError, StepView};
+pub use situation::{
+    AlarmView, CLOSINGS_MAX, ClaimView, ClosedView, HostView, PlanView, ServiceView, SiteView, Situation, SituationError,
+    StepView,
+};
 pub use timestamp::{Timestamp, TimestampError};

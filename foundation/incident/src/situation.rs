@@ -3,9 +3,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alarm, Claim, Fact, FactError, Impact, Phase, PhaseError, PlanRecord, ProbeResult, ServiceLevel, StepOutcome, Tier,
-    Timestamp, What,
+    Alarm, Claim, Fact, FactError, Impact, Phase, PhaseError, PlanRecord, ProbeResult, ServiceLevel, StepOutcome, Suppression,
+    Tier, Timestamp, Verdict, What,
 };
+
+/// Closings kept of one alarm; the oldest go first.
+pub const CLOSINGS_MAX: usize = 16;
 
 /// What is the case now, computed from facts alone.
 ///
@@ -27,6 +30,9 @@ pub struct Situation {
     pub findings: u64,
     /// Alarms by id.
     pub alarms: BTreeMap<String, AlarmView>,
+    /// Suppressions that have not ended, by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub suppressions: BTreeMap<String, Suppression>,
     /// Hosts that were assessed or isolated, by system id.
     pub hosts: BTreeMap<String, HostView>,
     /// Connections now cut.
@@ -58,6 +64,24 @@ pub struct AlarmView {
     pub alarm: Alarm,
     /// `closed as …`; later evidence clears it.
     pub closed_as: Option<String>,
+    /// When, by whom and why it was closed, the last [`CLOSINGS_MAX`] times; it is open if `closed_as` is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closings: Vec<ClosedView>,
+}
+
+/// One closing of an alarm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClosedView {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: String,
+    /// As what, for machines.
+    pub verdict: Option<Verdict>,
+    /// Why.
+    pub reason: String,
+    /// When and why later evidence opened it again.
+    pub reopened: Option<(Timestamp, String)>,
 }
 
 /// A host.
@@ -176,19 +200,32 @@ impl Situation {
                 }
             }
             What::Found { .. } => self.findings += 1,
-            What::Alarmed { alarm } => {
-                self.alarms.insert(
-                    alarm.id.clone(),
-                    AlarmView {
-                        alarm: alarm.clone(),
-                        closed_as: None,
-                    },
-                );
-            }
-            What::AlarmClosed { alarm, as_what } => {
+            What::Alarmed { alarm } => self.alarm(at, alarm),
+            What::AlarmClosed {
+                alarm,
+                as_what,
+                verdict,
+                reason,
+            } => {
                 if let Some(view) = self.alarms.get_mut(alarm) {
                     view.closed_as = Some(as_what.clone());
+                    if view.closings.len() == CLOSINGS_MAX {
+                        view.closings.remove(0);
+                    }
+                    view.closings.push(ClosedView {
+                        at,
+                        by: fact.by.clone(),
+                        verdict: *verdict,
+                        reason: reason.clone(),
+                        reopened: None,
+                    });
                 }
+            }
+            What::Suppressed { suppression } => {
+                self.suppressions.insert(suppression.id.clone(), suppression.clone());
+            }
+            What::SuppressionEnded { suppression, .. } => {
+                self.suppressions.remove(suppression);
             }
             What::SourceAccount {
                 source,
@@ -319,6 +356,21 @@ impl Situation {
         }
         view.level = level;
         reason.clone_into(&mut view.reason);
+    }
+
+    /// Takes a new, louder or reopened alarm.
+    fn alarm(&mut self, at: Timestamp, alarm: &Alarm) {
+        let closings = self.alarms.remove(&alarm.id).map(|view| view.closings);
+        let mut closings = closings.unwrap_or_default();
+        if let Some(closing) = closings.last_mut().filter(|c| c.reopened.is_none()) {
+            closing.reopened = Some((at, alarm.reopened.clone().unwrap_or_default()));
+        }
+        let view = AlarmView {
+            alarm: alarm.clone(),
+            closed_as: None,
+            closings,
+        };
+        self.alarms.insert(alarm.id.clone(), view);
     }
 
     fn say(&mut self, at: Timestamp, claim: &Claim) {

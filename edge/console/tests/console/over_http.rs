@@ -23,6 +23,8 @@ fn facts() -> Vec<Fact> {
         level: AlarmLevel::Critical,
         risk: 92.4,
         reasons: vec!["Backups deleted <41>".to_owned()],
+        causes: Vec::new(),
+        reopened: None,
     };
     let phase = |phase, reason: &str| What::PhaseEntered {
         phase,

@@ -99,6 +99,7 @@ fn a_long_finding_is_shortened() {
         weight: 1,
         evidence: vec!["e".repeat(100_000)],
         detail: "d".repeat(100_000),
+        indicators: vec!["i".repeat(100_000)],
     };
     let fact = fit_fact(Fact::new(Timestamp(1), "detect", What::Found { finding }));
     assert!(matches!(fact.what, What::Found { .. }) && fact.to_bytes().len() <= ENTRY_BYTES_MAX);

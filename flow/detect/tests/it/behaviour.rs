@@ -233,11 +233,8 @@ fn noise_of_one_kind_never_adds_up_to_critical_and_risk_decays() {
         author: "a".into(),
         techniques: vec!["T1021".into()],
         host: "h".into(),
-        account: None,
-        origin: None,
         weight: 25,
-        evidence: vec![],
-        detail: String::new(),
+        ..Finding::default()
     };
     let mut fusion = Fusion::new();
     for n in 0..1_000 {

@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail and say why")]
 
 mod behaviour;
+mod fusion;
 mod sigma;

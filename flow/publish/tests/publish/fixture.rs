@@ -408,11 +408,10 @@ impl Story {
                 author: "Leckwehr".to_owned(),
                 techniques: vec!["T1490".to_owned()],
                 host: "backup-b-01".to_owned(),
-                account: None,
-                origin: None,
                 weight: 90,
                 evidence: vec!["backup.jsonl#4".to_owned()],
                 detail: "41 snapshots in 3 s".to_owned(),
+                ..Finding::default()
             };
             self.tell(n as i64 * 9, What::Found { finding });
             let alarm = Alarm {
@@ -422,6 +421,8 @@ impl Story {
                 level,
                 risk: 40.0 * (n as f64 + 1.0),
                 reasons: vec!["Backups deleted (41)".to_owned()],
+                causes: Vec::new(),
+                reopened: None,
             };
             self.tell(n as i64 * 9, What::Alarmed { alarm });
         }

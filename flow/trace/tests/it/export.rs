@@ -113,11 +113,8 @@ fn case() -> Case {
         author: "Leckwehr".to_owned(),
         techniques: vec!["T1055.001".to_owned(), "TA0008".to_owned(), "T1055.001x".to_owned()],
         host: "jump-1".to_owned(),
-        account: None,
-        origin: None,
         weight: 50,
-        evidence: Vec::new(),
-        detail: String::new(),
+        ..Finding::default()
     };
     Case {
         estate,

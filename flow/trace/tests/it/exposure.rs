@@ -408,6 +408,7 @@ fn recorded() -> (Lines, Vec<Finding>) {
         weight: 60,
         evidence: vec!["stream#1".to_owned()],
         detail: "by hand".to_owned(),
+        ..Finding::default()
     };
     (lines, vec![finding])
 }

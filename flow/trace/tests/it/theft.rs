@@ -133,6 +133,7 @@ fn finding(host: &str, at: Timestamp, techniques: &[&str], origin: Option<&str>,
         weight: 60,
         evidence: vec!["stream#1".to_owned()],
         detail: "by hand".to_owned(),
+        ..Finding::default()
     }
 }
 

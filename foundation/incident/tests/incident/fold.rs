@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use leckwehr_incident::{AlarmLevel, Fact, FactError, Phase, PlanKind, Situation, SituationError, Timestamp, What};
+use leckwehr_incident::{AlarmLevel, Fact, FactError, Phase, PlanKind, Situation, SituationError, Timestamp, Verdict, What};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -109,11 +109,11 @@ proptest! {
             }
         }
         let place = at.index(entries.len() + 1);
-        let bad = if newer { r#"{"v":2,"at":0,"by":"","what":{"fact":"not-yet-thought-of"}}"# } else { r#"{"v":1,"at":0}"# };
+        let bad = if newer { r#"{"v":3,"at":0,"by":"","what":{"fact":"not-yet-thought-of"}}"# } else { r#"{"v":1,"at":0}"# };
         entries.insert(place, bad.as_bytes().to_vec());
         let error = Situation::replay(entries.iter().map(Vec::as_slice)).unwrap_err();
         match error {
-            SituationError::Fact(FactError::Newer { index, found }) => prop_assert!(newer && found == 2 && index == place as u64),
+            SituationError::Fact(FactError::Newer { index, found }) => prop_assert!(newer && found == 3 && index == place as u64),
             SituationError::Fact(FactError::Unreadable { index, .. }) => prop_assert!(!newer && index == place as u64),
             other => prop_assert!(false, "{other:?}"),
         }
@@ -168,6 +168,46 @@ fn open_decisions_stand_apart_from_unknowns_and_each_stands_once() {
     }
     assert_eq!(situation.open_decisions, ["contain: cut pump-1 by hand"]);
     assert_eq!(situation.unknown, ["probe: no answer"]);
+}
+
+#[test]
+fn an_alarm_keeps_who_closed_it_and_why_it_is_open_again() {
+    let mut situation = Situation::default();
+    let mut told = alarm(AlarmLevel::Warning, 60.0);
+    let mut apply = |at, by: &str, what| situation.apply(&Fact::new(Timestamp(at), by, what)).unwrap();
+    let closed = |reason: &str| What::AlarmClosed {
+        alarm: "alarm-1".into(),
+        as_what: "closed as false-positive".into(),
+        verdict: Some(Verdict::FalsePositive),
+        reason: reason.into(),
+    };
+    apply(1, "detect", What::Alarmed { alarm: told.clone() });
+    apply(2, "anna", closed("a scanner"));
+    told.reopened = Some("another rule fired".into());
+    apply(3, "detect", What::Alarmed { alarm: told });
+    apply(4, "bert", closed("the same scanner"));
+    let view = &situation.alarms["alarm-1"];
+    assert_eq!(view.closed_as.as_deref(), Some("closed as false-positive"));
+    let told: Vec<_> = view
+        .closings
+        .iter()
+        .map(|c| (c.by.as_str(), c.reason.as_str(), c.reopened.clone()))
+        .collect();
+    let again = Some((Timestamp(3), "another rule fired".to_owned()));
+    assert_eq!(told, [("anna", "a scanner", again), ("bert", "the same scanner", None)]);
+}
+
+#[test]
+fn a_suppression_stands_until_it_ended() {
+    let mut situation = Situation::default();
+    for what in one_of_each() {
+        let is_end = matches!(what, What::SuppressionEnded { .. });
+        if matches!(what, What::Suppressed { .. }) || is_end {
+            situation.apply(&Fact::new(Timestamp(1), "anna", what)).unwrap();
+            assert_eq!(situation.suppressions.is_empty(), is_end);
+        }
+    }
+    assert_eq!(situation.facts, 2);
 }
 
 /// serde_json without `float_roundtrip` reads this number one unit in the last place off.

@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_incident::{
-    Alarm, AlarmLevel, Claim, ClaimTopic, Confidence, Coverage, CredentialAssessment, Fact, Finding, Hop, HostAssessment, Impact,
-    OutsideEndpoint, OutsideRole, Phase, PlanKind, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome, Tier, Timestamp,
-    What,
+    Alarm, AlarmLevel, Cause, Claim, ClaimTopic, Confidence, Coverage, CredentialAssessment, Fact, Finding, Hop, HostAssessment,
+    Impact, OutsideEndpoint, OutsideRole, Phase, PlanKind, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome,
+    Suppression, Tier, Timestamp, Verdict, What,
 };
 
 /// Every fact that a ledger can hold, fully filled in, so that no field can be renamed unseen.
@@ -47,6 +47,35 @@ pub fn one_of_each() -> Vec<What> {
         What::AlarmClosed {
             alarm: text("alarm-1"),
             as_what: text("closed as a drill"),
+            verdict: None,
+            reason: String::new(),
+        },
+        What::AlarmClosed {
+            alarm: text("alarm-1"),
+            as_what: text("closed as contained"),
+            verdict: Some(Verdict::Contained),
+            reason: text("the host was rebuilt"),
+        },
+        What::Suppressed {
+            suppression: suppression(),
+        },
+        What::SuppressionEnded {
+            suppression: text("suppression-1"),
+            findings: 3,
+            reason: text("expired"),
+        },
+        What::Found {
+            finding: Finding {
+                indicators: vec![text("198.51.100.7")],
+                ..finding()
+            },
+        },
+        What::Alarmed {
+            alarm: Alarm {
+                causes: vec![cause()],
+                reopened: Some(text("closed as contained; now: Backups deleted")),
+                ..alarm(AlarmLevel::Critical, 90.0)
+            },
         },
         What::SourceAccount {
             source: text("sensor-fs-1"),
@@ -148,6 +177,33 @@ pub fn finding() -> Finding {
         weight: 90,
         evidence: vec!["sensor-backup-1#4".into()],
         detail: "4 of 4 snapshots".into(),
+        indicators: Vec::new(),
+    }
+}
+
+fn suppression() -> Suppression {
+    Suppression {
+        id: "suppression-1".into(),
+        entity: "host:scan-*".into(),
+        rule: "*port*".into(),
+        until: Timestamp(9),
+        author: "anna".into(),
+        reason: "quarterly scan".into(),
+    }
+}
+
+fn cause() -> Cause {
+    let finding = finding();
+    Cause {
+        rule: finding.rule,
+        title: finding.title,
+        author: finding.author,
+        techniques: finding.techniques,
+        count: 4,
+        share: 0.75,
+        first: Timestamp(1),
+        last: Timestamp(2),
+        evidence: finding.evidence,
     }
 }
 
@@ -159,6 +215,8 @@ pub fn alarm(level: AlarmLevel, risk: f64) -> Alarm {
         level,
         risk,
         reasons: vec!["Backups deleted (4)".into()],
+        causes: Vec::new(),
+        reopened: None,
     }
 }
 
@@ -256,6 +314,8 @@ fn tag(what: &What) -> &'static str {
         What::Found { .. } => "found",
         What::Alarmed { .. } => "alarmed",
         What::AlarmClosed { .. } => "alarm-closed",
+        What::Suppressed { .. } => "suppressed",
+        What::SuppressionEnded { .. } => "suppression-ended",
         What::SourceAccount { .. } => "source-account",
         What::PhaseEntered { .. } => "phase-entered",
         What::PlanProposed { .. } => "plan-proposed",
@@ -278,7 +338,7 @@ fn tag(what: &What) -> &'static str {
 }
 
 /// Number of variants of [`What`], which is the number of arms of [`tag`].
-const VARIANTS: usize = 22;
+const VARIANTS: usize = 24;
 
 #[test]
 fn the_vocabulary_does_not_change_silently() {
