@@ -15,6 +15,7 @@
 
 mod inspect;
 mod outcome;
+pub mod path;
 pub mod source;
 
 pub use inspect::{VALUE_BYTES_MAX, inspect};

@@ -1,0 +1,26 @@
+//! FHIRPath (N1, with what FHIR R4 adds): text in, a compiled expression out, evaluated over a document.
+//!
+//! ```text
+//!   text ─ lexer ─► parser ─► Expression ──evaluate──► values     Schema: what types there are
+//!                                 │                               TypedDocument: what type each node has
+//!                                 └──check──► places that no document can have     Host: time, references, terminology
+//! ```
+//!
+//! An evaluation ends in one of three ways: with values; with [`Stop::Error`], if the expression cannot be applied to the data;
+//! or with [`Stop::Unknown`], if it asks what cannot be told here. The last is never "invalid".
+
+mod host;
+mod moment;
+mod schema;
+mod typed;
+mod ucum;
+mod unit;
+mod value;
+
+pub use host::{Conformance, Host, NoHost, Resolution};
+pub use moment::{Moment, MomentKind, Precision};
+pub use schema::{ElementType, Primitive, Schema, TypeId};
+pub use typed::TypedDocument;
+pub use ucum::Canonical;
+pub use unit::{Calendar, Unit};
+pub use value::{Quantity, System, TypeInfo, Value};
