@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use leckwehr_incident::Timestamp;
 
 use crate::file::{self, Line};
-use crate::format::{Lines, Read};
+use crate::format::{Fault, Lines, Read};
 use crate::{Events, Product, Record, SensorAccount, Sheet};
 
 /// Longest line read, in bytes; a longer one is damaged.
@@ -31,6 +31,8 @@ pub struct Damaged {
     pub offset: u64,
     /// Why.
     pub reason: &'static str,
+    /// Byte of the record at which it shows; 0 if it is the record as a whole.
+    pub at: u64,
     /// Its first bytes, kept aside; never shown or logged.
     pub raw: Vec<u8>,
 }
@@ -224,11 +226,11 @@ impl Intake {
 impl Books {
     fn take_line(&mut self, lines: &mut Lines, source: &str, record: u64, offset: u64, line: &[u8]) -> Taken {
         let taken = match lines.read(line, &mut self.sheet) {
-            Ok(Read::Record) => self.take(source, record),
+            Ok(Read::Record) => self.take(source, record).map_err(Fault::from),
             Ok(Read::Nothing) => Ok(Taken::Ignored),
-            Err(reason) => Err(reason),
+            Err(fault) => Err(fault),
         };
-        taken.unwrap_or_else(|reason| self.keep_aside(source, record, offset, reason, line.trim_ascii()))
+        taken.unwrap_or_else(|fault| self.keep_aside(source, record, offset, fault, line.trim_ascii()))
     }
 
     fn take(&mut self, source: &str, number: u64) -> Result<Taken, &'static str> {
@@ -258,7 +260,8 @@ impl Books {
         Ok(Taken::Event)
     }
 
-    fn keep_aside(&mut self, source: &str, record: u64, offset: u64, reason: &'static str, line: &[u8]) -> Taken {
+    fn keep_aside(&mut self, source: &str, record: u64, offset: u64, fault: impl Into<Fault>, line: &[u8]) -> Taken {
+        let fault = fault.into();
         self.damaged_total += 1;
         account(&mut self.accounts, source).damaged += 1;
         if self.damaged.len() < DAMAGED_MAX {
@@ -266,7 +269,8 @@ impl Books {
                 source: source.to_owned(),
                 record,
                 offset,
-                reason,
+                reason: fault.reason,
+                at: fault.at as u64,
                 raw: line.iter().take(DAMAGED_BYTES_MAX).copied().collect(),
             });
         }

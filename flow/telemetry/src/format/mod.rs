@@ -5,6 +5,7 @@ mod json;
 mod windows;
 mod zeek;
 
+use self::json::JsonReader;
 use crate::{Fields, FieldsFull, LogSource, NamedFields, Record, Sheet};
 
 /// How one family of records with named fields is normalised. A row of [`DIALECTS`].
@@ -21,9 +22,25 @@ pub(crate) struct Dialect {
 /// Dialects of records with named fields (JSON objects), the surest marks first.
 static DIALECTS: [&Dialect; 3] = [&zeek::DIALECT, &windows::DIALECT, &ecs::DIALECT];
 
+/// Why a piece of a stream is damaged, and at which of its bytes that shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong.
+    pub reason: &'static str,
+    /// Byte of the piece at which it shows; 0 if it is the piece as a whole.
+    pub at: usize,
+}
+
+impl From<&'static str> for Fault {
+    /// A fault of the whole, not of a place in it.
+    fn from(reason: &'static str) -> Self {
+        Self { reason, at: 0 }
+    }
+}
+
 /// Whether a piece of a stream is a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Read {
+pub enum Read {
     /// The sheet holds a record.
     Record,
     /// A blank line, a header.
@@ -32,20 +49,29 @@ pub(crate) enum Read {
 
 /// What is read line by line, with what a line's meaning depends on: one per file or stream.
 #[derive(Debug, Default)]
-pub(crate) struct Lines {}
+pub struct Lines {
+    json: JsonReader,
+}
 
 impl Lines {
     /// Reads one line into the sheet; the format is told by its beginning.
     ///
     /// # Errors
     /// Why the line is damaged; the sheet then holds no record.
-    pub fn read(&mut self, line: &[u8], sheet: &mut Sheet) -> Result<Read, &'static str> {
+    pub fn read(&mut self, line: &[u8], sheet: &mut Sheet) -> Result<Read, Fault> {
         sheet.clear();
-        let line = line.trim_ascii();
-        match line.first() {
-            None => return Ok(Read::Nothing),
-            Some(_) => json::read(line, &mut sheet.names, &mut sheet.fields)?,
+        let read = self.read_format(line.trim_ascii(), sheet);
+        if read.is_err() {
+            sheet.clear();
         }
+        read
+    }
+
+    fn read_format(&mut self, line: &[u8], sheet: &mut Sheet) -> Result<Read, Fault> {
+        if line.is_empty() {
+            return Ok(Read::Nothing);
+        }
+        self.json.read(line, &mut sheet.names, &mut sheet.fields)?;
         dissolve(sheet)?;
         Ok(Read::Record)
     }
