@@ -64,6 +64,20 @@ pub enum Product {
     Leckwehr,
     /// Windows event channels.
     Windows,
+    /// Linux: syslog of its programs, and the audit system.
+    Linux,
+    /// Firewalls, proxies and other devices that write CEF, LEEF or their own syslog.
+    Device,
+    /// Suricata's eve.json.
+    Suricata,
+    /// NetFlow and IPFIX exporters.
+    Netflow,
+    /// Open Cybersecurity Schema Framework, whoever wrote it.
+    Ocsf,
+    /// Audit logs of Kubernetes.
+    Kubernetes,
+    /// OpenTelemetry logs.
+    OpenTelemetry,
 }
 
 impl Product {
@@ -73,6 +87,13 @@ impl Product {
             Self::Zeek => "zeek",
             Self::Leckwehr => "leckwehr",
             Self::Windows => "windows",
+            Self::Linux => "linux",
+            Self::Device => "device",
+            Self::Suricata => "suricata",
+            Self::Netflow => "netflow",
+            Self::Ocsf => "ocsf",
+            Self::Kubernetes => "kubernetes",
+            Self::OpenTelemetry => "opentelemetry",
         }
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use leckwehr_incident::Timestamp;
 
 use crate::file::{self, Line};
-use crate::format::{Fault, Lines, Read};
-use crate::{Events, Product, Record, SensorAccount, Sheet};
+use crate::format::{Lines, Read};
+use crate::{Events, Product, RawPlace, Record, SensorAccount, Sheet, SyslogClock};
 
 /// Longest line read, in bytes; a longer one is damaged.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
@@ -31,8 +31,6 @@ pub struct Damaged {
     pub offset: u64,
     /// Why.
     pub reason: &'static str,
-    /// Byte of the record at which it shows; 0 if it is the record as a whole.
-    pub at: u64,
     /// Its first bytes, kept aside; never shown or logged.
     pub raw: Vec<u8>,
 }
@@ -55,7 +53,7 @@ pub struct FileReport {
     pub lines: u64,
     /// Events.
     pub events: u64,
-    /// Lines ignored.
+    /// Lines that made no event of their own.
     pub ignored: u64,
     /// Lines kept aside.
     pub damaged: u64,
@@ -103,6 +101,7 @@ impl IntakeError {
 /// Takes lines of any source and keeps the accounts.
 #[derive(Debug, Default)]
 pub struct Intake {
+    clock: Option<SyslogClock>,
     streams: BTreeMap<String, Stream>,
     books: Books,
 }
@@ -115,6 +114,7 @@ struct Books {
     accounts: BTreeMap<String, SensorAccount>,
     damaged: Vec<Damaged>,
     damaged_total: u64,
+    events_total: u64,
 }
 
 #[derive(Debug, Default)]
@@ -130,6 +130,12 @@ impl Intake {
         Self::default()
     }
 
+    /// Says how times are to be read whose source writes no year or no zone, for all that is read from now on. Without it, a file
+    /// is read by the time of its last change and in UTC.
+    pub fn set_clock(&mut self, clock: SyslogClock) {
+        self.clock = Some(clock);
+    }
+
     /// Takes one line of a live source; its end of line may be there or not.
     pub fn push_line(&mut self, source: &str, line: &[u8]) -> Taken {
         let stream = self.streams.entry(source.to_owned()).or_default();
@@ -141,6 +147,7 @@ impl Intake {
                 .books
                 .keep_aside(source, record, offset, "the line is longer than the limit", line);
         }
+        stream.lines.set_clock(self.clock.unwrap_or_default());
         self.books.take_line(&mut stream.lines, source, record, offset, line)
     }
 
@@ -165,18 +172,25 @@ impl Intake {
             source,
         })?;
         let (mut report, mut line, mut lines) = (FileReport::default(), Vec::new(), Lines::default());
+        lines.set_clock(self.clock.unwrap_or_else(|| clock_of(path)));
+        let events_before = self.books.events_total;
         loop {
             let offset = report.bytes;
             let found = file::read_line(&mut *reader, &mut line, LINE_BYTES_MAX, &mut report.bytes);
             let taken = match found {
-                Ok(Line::End) => return Ok(report),
+                Ok(Line::End) => {
+                    lines.finish();
+                    self.books.take_more(&mut lines, &source);
+                    report.events = self.books.events_total - events_before;
+                    return Ok(report);
+                }
                 Ok(Line::Whole) => self.books.take_line(&mut lines, &source, report.lines + 1, offset, &line),
                 Ok(Line::TooLong) => {
                     self.books
                         .keep_aside(&source, report.lines + 1, offset, "the line is longer than the limit", &line)
                 }
                 Err(source) => {
-                    let (path, events) = (path.to_owned(), report.events);
+                    let (path, events) = (path.to_owned(), self.books.events_total - events_before);
                     return Err(IntakeError::Read {
                         path,
                         offset,
@@ -187,7 +201,7 @@ impl Intake {
             };
             report.lines += 1;
             match taken {
-                Taken::Event => report.events += 1,
+                Taken::Event => {}
                 Taken::Ignored => report.ignored += 1,
                 Taken::Damaged => report.damaged += 1,
             }
@@ -225,12 +239,31 @@ impl Intake {
 
 impl Books {
     fn take_line(&mut self, lines: &mut Lines, source: &str, record: u64, offset: u64, line: &[u8]) -> Taken {
-        let taken = match lines.read(line, &mut self.sheet) {
-            Ok(Read::Record) => self.take(source, record).map_err(Fault::from),
+        self.sheet.set_place(RawPlace { record, offset });
+        let read = lines.read(line, &mut self.sheet);
+        let taken = self.enter(read, source, line);
+        self.take_more(lines, source);
+        taken
+    }
+
+    /// Takes what the lines so far hold besides.
+    fn take_more(&mut self, lines: &mut Lines, source: &str) {
+        loop {
+            match lines.more(&mut self.sheet) {
+                Ok(Read::Nothing) => return,
+                read => self.enter(read, source, b""),
+            };
+        }
+    }
+
+    fn enter(&mut self, read: Result<Read, &'static str>, source: &str, line: &[u8]) -> Taken {
+        let place = self.sheet.place();
+        let taken = match read {
+            Ok(Read::Record) => self.take(source, place.record),
             Ok(Read::Nothing) => Ok(Taken::Ignored),
-            Err(fault) => Err(fault),
+            Err(reason) => Err(reason),
         };
-        taken.unwrap_or_else(|fault| self.keep_aside(source, record, offset, fault, line.trim_ascii()))
+        taken.unwrap_or_else(|reason| self.keep_aside(source, place.record, place.offset, reason, line.trim_ascii()))
     }
 
     fn take(&mut self, source: &str, number: u64) -> Result<Taken, &'static str> {
@@ -256,12 +289,12 @@ impl Books {
             sensor: &sensor,
             ..record
         };
+        self.events_total += 1;
         self.events.push_fields(&record, source, number, self.sheet.named());
         Ok(Taken::Event)
     }
 
-    fn keep_aside(&mut self, source: &str, record: u64, offset: u64, fault: impl Into<Fault>, line: &[u8]) -> Taken {
-        let fault = fault.into();
+    fn keep_aside(&mut self, source: &str, record: u64, offset: u64, reason: &'static str, line: &[u8]) -> Taken {
         self.damaged_total += 1;
         account(&mut self.accounts, source).damaged += 1;
         if self.damaged.len() < DAMAGED_MAX {
@@ -269,8 +302,7 @@ impl Books {
                 source: source.to_owned(),
                 record,
                 offset,
-                reason: fault.reason,
-                at: fault.at as u64,
+                reason,
                 raw: line.iter().take(DAMAGED_BYTES_MAX).copied().collect(),
             });
         }
@@ -278,10 +310,22 @@ impl Books {
     }
 }
 
-/// Returns whose account the record belongs to: each Windows channel of a host has a numbering of its own.
+/// Returns the time of a file's last change: no record in it was written later.
+fn clock_of(path: &Path) -> SyslogClock {
+    let changed = std::fs::metadata(path).and_then(|m| m.modified()).ok();
+    let since_1970 = changed.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    let reference = since_1970
+        .and_then(|d| i64::try_from(d.as_nanos()).ok())
+        .map_or_else(Timestamp::default, Timestamp);
+    SyslogClock { reference, offset_s: 0 }
+}
+
+/// Returns whose account the record belongs to: each Windows channel of a host has a numbering of its own, and so has
+/// its audit system.
 fn sensor<'a>(record: &Record<'a>, source: &'a str) -> Cow<'a, str> {
     match record.product {
-        Product::Windows => Cow::Owned(format!("{}/{}", record.host, record.service)),
+        Product::Linux if record.number.is_none() => Cow::Borrowed(if record.sensor.is_empty() { source } else { record.sensor }),
+        Product::Windows | Product::Linux => Cow::Owned(format!("{}/{}", record.host, record.service)),
         _ if record.sensor.is_empty() => Cow::Borrowed(source),
         _ => Cow::Borrowed(record.sensor),
     }

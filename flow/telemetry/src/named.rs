@@ -1,4 +1,4 @@
-use crate::{FieldNames, Fields, Value};
+use crate::{FieldId, FieldNames, Fields, Value};
 
 /// The fields of one record, looked up by name; what a format maps its [`crate::Record`] from.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,11 @@ impl<'a> NamedFields<'a> {
     /// Returns the first value of the field, empty if there is none.
     pub fn text(self, name: &str) -> &'a str {
         self.values(name).next().unwrap_or("")
+    }
+
+    /// Returns the first value of the field by its number, empty if there is none.
+    pub fn at(self, name: FieldId) -> &'a str {
+        self.fields.get(name).map_or("", Value::as_text)
     }
 
     /// Returns the first value that says something: not empty and not `-`, the field's word for nothing.

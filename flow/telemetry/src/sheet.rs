@@ -1,5 +1,6 @@
+use crate::columns::Columns;
 use crate::format::Dialect;
-use crate::{FieldNames, Fields, LogSource, LogSources, NamedFields, Record, SourceId};
+use crate::{FieldId, FieldNames, Fields, FieldsFull, LogSource, LogSources, NamedFields, Record, SourceId, Value};
 
 /// Where a raw record lies in the file or stream that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -20,6 +21,8 @@ pub struct Sheet {
     pub(crate) fields: Fields,
     pub(crate) source: SourceId,
     pub(crate) dialect: Option<&'static Dialect>,
+    pub(crate) columns: Option<Columns>,
+    pub(crate) place: RawPlace,
 }
 
 impl Sheet {
@@ -63,6 +66,9 @@ impl Sheet {
     /// # Errors
     /// Why it cannot be an event: mostly that it has no readable time.
     pub fn record(&self) -> Result<Option<Record<'_>>, &'static str> {
+        if let Some(columns) = &self.columns {
+            return columns.record(self.named(), self.log_source());
+        }
         match self.dialect {
             Some(dialect) => (dialect.record)(self.named(), self.log_source()),
             None => Err("no record was read"),
@@ -74,6 +80,45 @@ impl Sheet {
         self.fields.clear();
         self.source = SourceId::UNKNOWN;
         self.dialect = None;
+        self.columns = None;
+    }
+
+    /// Returns where the present record begins; one that was written in several lines, where its first one does.
+    pub fn place(&self) -> RawPlace {
+        self.place
+    }
+
+    /// Says where the next piece that is read lies.
+    pub fn set_place(&mut self, place: RawPlace) {
+        self.place = place;
+    }
+
+    /// Adds a field that says something; nothing is added for an empty text. Returns its name's number.
+    pub(crate) fn put(&mut self, name: &str, text: &str) -> Result<Option<FieldId>, FieldsFull> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let id = self.names.intern(name);
+        self.fields.push(id, Value::Text(text))?;
+        Ok(Some(id))
+    }
+
+    /// Adds a number, written in decimal.
+    pub(crate) fn put_number(&mut self, name: &str, number: impl std::fmt::Display) -> Result<Option<FieldId>, FieldsFull> {
+        let id = self.names.intern(name);
+        self.fields.push(id, Value::Number(&number.to_string()))?;
+        Ok(Some(id))
+    }
+
+    /// Gives the values of a field, if there are any, a second name.
+    pub(crate) fn put_alias(&mut self, name: &str, of: Option<FieldId>) -> Result<(), FieldsFull> {
+        match of {
+            Some(of) => {
+                let id = self.names.intern(name);
+                self.fields.alias(id, of)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Gives each field the name that `standard` returns for it, where it returns one.

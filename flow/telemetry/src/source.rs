@@ -10,6 +10,8 @@ pub struct LogSource {
     pub product: Box<str>,
     /// E.g. `sysmon`, `security`, `auditd`; empty if the product has none.
     pub service: Box<str>,
+    /// Further services that the record counts for: one of sshd is one of `auth` and of `syslog` too.
+    pub also: Vec<Box<str>>,
     /// E.g. `process_creation`; Sysmon's 13 is `registry_set` and `registry_event`.
     pub categories: Vec<Box<str>>,
 }
@@ -54,9 +56,18 @@ impl LogSources {
 
     /// Returns the number of the log source, storing it if it is new. O(length of the words), no allocation if known.
     pub fn intern(&mut self, product: &str, service: &str, categories: &[&str]) -> SourceId {
+        self.intern_also(product, service, &[], categories)
+    }
+
+    /// The same for a record that counts for further services.
+    pub fn intern_also(&mut self, product: &str, service: &str, also: &[&str], categories: &[&str]) -> SourceId {
         self.words.clear();
         for word in [product, "\0", service] {
             self.words.push_str(word);
+        }
+        for service in also {
+            self.words.push('\u{1}');
+            self.words.push_str(service);
         }
         for category in categories {
             self.words.push('\0');
@@ -73,6 +84,7 @@ impl LogSources {
         self.sources.push(LogSource {
             product: product.into(),
             service: service.into(),
+            also: also.iter().map(|s| (*s).into()).collect(),
             categories: categories.iter().map(|c| (*c).into()).collect(),
         });
         id
@@ -107,6 +119,9 @@ mod tests {
         assert_eq!(set, sources.intern("windows", "sysmon", &["registry_set", "registry_event"]));
         assert_eq!(&*sources.get(set).categories[1], "registry_event");
         assert_eq!(sources.get(SourceId(99)), &LogSource::default());
+        let sshd = sources.intern_also("linux", "sshd", &["auth", "syslog"], &[]);
+        assert_ne!(sshd, sources.intern("linux", "sshd", &["auth", "syslog"]));
+        assert_eq!(sources.get(sshd).also, ["auth".into(), "syslog".into()]);
     }
 
     #[test]

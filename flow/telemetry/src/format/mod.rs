@@ -1,11 +1,26 @@
 //! The formats, one file each, and the table by which a record's own is found.
 
+mod audit_event;
+mod auditd;
+mod cef;
+mod cef_event;
+mod civil;
+mod device;
 mod ecs;
 mod json;
+mod linux;
+mod octets;
+mod syscall;
+mod syslog;
+mod text;
 mod windows;
 mod zeek;
 
-use self::json::JsonReader;
+pub use octets::{Frame, MESSAGE_BYTES_MAX, SyslogFramer};
+pub use syslog::SyslogClock;
+
+use text::Text;
+
 use crate::{Fields, FieldsFull, LogSource, NamedFields, Record, Sheet};
 
 /// How one family of records with named fields is normalised. A row of [`DIALECTS`].
@@ -22,25 +37,9 @@ pub(crate) struct Dialect {
 /// Dialects of records with named fields (JSON objects), the surest marks first.
 static DIALECTS: [&Dialect; 3] = [&zeek::DIALECT, &windows::DIALECT, &ecs::DIALECT];
 
-/// Why a piece of a stream is damaged, and at which of its bytes that shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
-    /// What is wrong.
-    pub reason: &'static str,
-    /// Byte of the piece at which it shows; 0 if it is the piece as a whole.
-    pub at: usize,
-}
-
-impl From<&'static str> for Fault {
-    /// A fault of the whole, not of a place in it.
-    fn from(reason: &'static str) -> Self {
-        Self { reason, at: 0 }
-    }
-}
-
 /// Whether a piece of a stream is a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Read {
+pub(crate) enum Read {
     /// The sheet holds a record.
     Record,
     /// A blank line, a header.
@@ -49,31 +48,46 @@ pub enum Read {
 
 /// What is read line by line, with what a line's meaning depends on: one per file or stream.
 #[derive(Debug, Default)]
-pub struct Lines {
-    json: JsonReader,
+pub(crate) struct Lines {
+    text: Text,
 }
 
 impl Lines {
-    /// Reads one line into the sheet; the format is told by its beginning.
+    /// Says how times without a year or a zone are to be read, and what time a record has that says none.
+    pub fn set_clock(&mut self, clock: SyslogClock) {
+        self.text.clock = clock;
+    }
+
+    /// Reads one line into the sheet; the format is told by its beginning. Further records of it come by [`Lines::more`].
     ///
     /// # Errors
     /// Why the line is damaged; the sheet then holds no record.
-    pub fn read(&mut self, line: &[u8], sheet: &mut Sheet) -> Result<Read, Fault> {
+    pub fn read(&mut self, line: &[u8], sheet: &mut Sheet) -> Result<Read, &'static str> {
         sheet.clear();
-        let read = self.read_format(line.trim_ascii(), sheet);
-        if read.is_err() {
-            sheet.clear();
+        let line = line.trim_ascii();
+        match line.first() {
+            None => return Ok(Read::Nothing),
+            Some(b'{') => json::read(line, &mut sheet.names, &mut sheet.fields)?,
+            Some(_) => match self.text.read(line, sheet) {
+                Some(read) => return read,
+                None => json::read(line, &mut sheet.names, &mut sheet.fields)?,
+            },
         }
-        read
-    }
-
-    fn read_format(&mut self, line: &[u8], sheet: &mut Sheet) -> Result<Read, Fault> {
-        if line.is_empty() {
-            return Ok(Read::Nothing);
-        }
-        self.json.read(line, &mut sheet.names, &mut sheet.fields)?;
         dissolve(sheet)?;
         Ok(Read::Record)
+    }
+
+    /// Reads a further record of the lines taken so far: to be called after [`Lines::read`] until there is none.
+    ///
+    /// # Errors
+    /// Why the record is damaged.
+    pub fn more(&mut self, sheet: &mut Sheet) -> Result<Read, &'static str> {
+        self.text.more(sheet)
+    }
+
+    /// Takes what waits for further lines for whole: the stream has ended, or been silent. [`Lines::more`] gives it.
+    pub fn finish(&mut self) {
+        self.text.finish();
     }
 }
 

@@ -1,6 +1,8 @@
 //! Tests of the intake on lines of each format, on damaged input, and on recordings.
 #![expect(clippy::print_stdout, reason = "a test may fail and say why")]
 
+mod text;
+
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -153,7 +155,7 @@ fn damage_is_named_and_the_rest_goes_on() {
     let report = intake.read_file(&path).unwrap();
     assert_eq!((report.lines, report.events, report.ignored, report.damaged), (10, 2, 2, 6));
     let places: Vec<_> = intake.damaged().iter().map(|d| (d.record, d.reason)).collect();
-    assert_eq!(places[0], (2, "no quoted name in an object"));
+    assert_eq!(places[0], (2, "not JSON"));
     assert_eq!(places[1], (4, "not a JSON object"));
     assert_eq!(places[4], (7, "the line is longer than the limit"));
     for damaged in intake.damaged() {
