@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail and say why")]
 
 mod behaviour;
+mod export;
 mod fusion;
 mod sigma;
