@@ -76,8 +76,9 @@ struct Entry {
     next: u32,
 }
 
+/// Which variant of [`Value`].
 #[derive(Debug, Clone, Copy)]
-enum ValueKind {
+pub(crate) enum ValueKind {
     Text,
     Number,
     True,
@@ -127,9 +128,11 @@ impl Fields {
             Value::Bool(false) => (ValueKind::False, ""),
             Value::Null => (ValueKind::Null, ""),
         };
-        let start = self.begin()?;
+        let start = self.arena.len();
         self.arena.push_str(text);
-        self.end(name, kind, start)
+        self.push_span(name, kind, start, self.arena.len())?;
+        self.arena.push(BETWEEN);
+        Ok(())
     }
 
     /// Gives the values of a field a second name, without copying them. A field without values stays so.
@@ -217,29 +220,29 @@ impl Fields {
         texts.map(|entry| (entry.name, entry.start as usize..entry.end as usize))
     }
 
-    /// Begins a value in the arena; returns where.
-    pub(crate) fn begin(&self) -> Result<u32, FieldsFull> {
+    /// Adds a field whose value lies, or will lie ([`Fields::fill`]), at this place of the arena.
+    pub(crate) fn push_span(&mut self, name: FieldId, kind: ValueKind, start: usize, end: usize) -> Result<(), FieldsFull> {
         if self.entries.len() >= FIELDS_MAX {
             return Err(FieldsFull::Fields);
         }
-        Ok(self.arena.len() as u32)
-    }
-
-    /// Ends the value that lies in the arena from `start` on.
-    fn end(&mut self, name: FieldId, kind: ValueKind, start: u32) -> Result<(), FieldsFull> {
-        if self.arena.len() > FIELDS_BYTES_MAX {
+        if end > FIELDS_BYTES_MAX {
             return Err(FieldsFull::Bytes);
         }
-        let end = self.arena.len() as u32;
-        self.arena.push(BETWEEN);
+        let (start, end, next) = (start as u32, end as u32, NONE);
         self.link(Entry {
             name,
             kind,
             start,
             end,
-            next: NONE,
+            next,
         });
         Ok(())
+    }
+
+    /// Gives the fields the text that their spans are places of.
+    pub(crate) fn fill(&mut self, arena: &str) {
+        self.arena.clear();
+        self.arena.push_str(arena);
     }
 
     fn link(&mut self, entry: Entry) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use leckwehr_incident::Timestamp;
 
 use crate::file::{self, Line};
-use crate::format::{Lines, Read};
+use crate::format::{Fault, Lines, Read};
 use crate::{Events, Product, RawPlace, Record, SensorAccount, Sheet, SyslogClock};
 
 /// Longest line read, in bytes; a longer one is damaged.
@@ -31,6 +31,8 @@ pub struct Damaged {
     pub offset: u64,
     /// Why.
     pub reason: &'static str,
+    /// Byte of the record at which it shows; 0 if it is the record as a whole.
+    pub at: u64,
     /// Its first bytes, kept aside; never shown or logged.
     pub raw: Vec<u8>,
 }
@@ -256,14 +258,14 @@ impl Books {
         }
     }
 
-    fn enter(&mut self, read: Result<Read, &'static str>, source: &str, line: &[u8]) -> Taken {
+    fn enter(&mut self, read: Result<Read, Fault>, source: &str, line: &[u8]) -> Taken {
         let place = self.sheet.place();
         let taken = match read {
-            Ok(Read::Record) => self.take(source, place.record),
+            Ok(Read::Record) => self.take(source, place.record).map_err(Fault::from),
             Ok(Read::Nothing) => Ok(Taken::Ignored),
-            Err(reason) => Err(reason),
+            Err(fault) => Err(fault),
         };
-        taken.unwrap_or_else(|reason| self.keep_aside(source, place.record, place.offset, reason, line.trim_ascii()))
+        taken.unwrap_or_else(|fault| self.keep_aside(source, place.record, place.offset, fault, line.trim_ascii()))
     }
 
     fn take(&mut self, source: &str, number: u64) -> Result<Taken, &'static str> {
@@ -294,7 +296,8 @@ impl Books {
         Ok(Taken::Event)
     }
 
-    fn keep_aside(&mut self, source: &str, record: u64, offset: u64, reason: &'static str, line: &[u8]) -> Taken {
+    fn keep_aside(&mut self, source: &str, record: u64, offset: u64, fault: impl Into<Fault>, line: &[u8]) -> Taken {
+        let fault = fault.into();
         self.damaged_total += 1;
         account(&mut self.accounts, source).damaged += 1;
         if self.damaged.len() < DAMAGED_MAX {
@@ -302,7 +305,8 @@ impl Books {
                 source: source.to_owned(),
                 record,
                 offset,
-                reason,
+                reason: fault.reason,
+                at: fault.at as u64,
                 raw: line.iter().take(DAMAGED_BYTES_MAX).copied().collect(),
             });
         }

@@ -8,8 +8,9 @@ use crate::columns::Columns;
 use crate::format::audit_event::AuditEvents;
 use crate::format::auditd::AuditRecord;
 use crate::format::cef::Cef;
+use crate::format::json::JsonReader;
 use crate::format::syslog::{Syslog, SyslogClock, unescape};
-use crate::format::{Read, cef_event, device, dissolve, json, linux};
+use crate::format::{Fault, Read, cef_event, device, dissolve, linux};
 use crate::{FieldsFull, Product, Sheet};
 
 /// What the meaning of a line depends on: one per file or stream.
@@ -25,7 +26,7 @@ pub(crate) struct Text {
 
 impl Text {
     /// Reads a line into the sheet, if it is of a format of this module.
-    pub fn read(&mut self, line: &[u8], sheet: &mut Sheet) -> Option<Result<Read, &'static str>> {
+    pub fn read(&mut self, line: &[u8], json: &mut JsonReader, sheet: &mut Sheet) -> Option<Result<Read, Fault>> {
         let line: Cow<'_, str> = String::from_utf8_lossy(line);
         if let Some(record) = AuditRecord::parse(&line) {
             self.audit.take(&record, &line, sheet.place, "");
@@ -35,20 +36,20 @@ impl Text {
             return Some(self.cef(&line, sheet, Columns::default()));
         }
         if self.is_syslog || Syslog::is(&line) {
-            return Some(self.syslog(&line, sheet));
+            return Some(self.syslog(&line, json, sheet));
         }
         None
     }
 
     /// Reads a further record of the lines taken so far.
-    pub fn more(&mut self, sheet: &mut Sheet) -> Result<Read, &'static str> {
+    pub fn more(&mut self, sheet: &mut Sheet) -> Result<Read, Fault> {
         let Some(event) = self.audit.next_whole() else {
             return Ok(Read::Nothing);
         };
         sheet.clear();
         let done = event.read(sheet);
         self.audit.recycle(event);
-        done.map_err(FieldsFull::reason)?;
+        done.map_err(|full| full.reason())?;
         Ok(Read::Record)
     }
 
@@ -57,14 +58,15 @@ impl Text {
         self.audit.finish();
     }
 
-    fn syslog(&mut self, line: &str, sheet: &mut Sheet) -> Result<Read, &'static str> {
+    fn syslog(&mut self, line: &str, json: &mut JsonReader, sheet: &mut Sheet) -> Result<Read, Fault> {
         let syslog = Syslog::parse(line, self.clock);
         self.newest = syslog.time.or(self.newest);
         let carried = syslog.message.strip_prefix("@cee:").unwrap_or(syslog.message).trim_start();
-        if carried.starts_with('{') && json::read(carried.as_bytes(), &mut sheet.names, &mut sheet.fields).is_ok() {
+        if carried.starts_with('{') && json.read(carried.as_bytes(), &mut sheet.names, &mut sheet.fields).is_ok() {
             if dissolve(sheet).is_ok() {
                 return Ok(Read::Record);
             }
+            // Of no dialect: its fields stay beside those of the message.
         } else {
             sheet.clear();
         }
@@ -72,7 +74,7 @@ impl Text {
             self.audit.take(&record, syslog.message, sheet.place, syslog.host);
             return self.more(sheet);
         }
-        let columns = self.header(&syslog, sheet).map_err(FieldsFull::reason)?;
+        let columns = self.header(&syslog, sheet).map_err(|full| full.reason())?;
         if Cef::is(syslog.message) {
             return self.cef(syslog.message, sheet, columns);
         }
@@ -85,7 +87,7 @@ impl Text {
                 linux::read(&syslog, sheet, &mut columns)
             }
         });
-        done.map_err(FieldsFull::reason)?;
+        done.map_err(|full| full.reason())?;
         sheet.columns = Some(columns);
         Ok(Read::Record)
     }
@@ -112,13 +114,13 @@ impl Text {
         Ok(columns)
     }
 
-    fn cef(&mut self, message: &str, sheet: &mut Sheet, columns: Columns) -> Result<Read, &'static str> {
+    fn cef(&mut self, message: &str, sheet: &mut Sheet, columns: Columns) -> Result<Read, Fault> {
         let cef = Cef::parse(message).map_err(|_| "the CEF or LEEF header ends early")?;
         let columns = Columns {
             time: columns.time.or_else(|| self.elsewhen()),
             ..columns
         };
-        cef_event::read(&cef, self.clock, sheet, columns).map_err(FieldsFull::reason)?;
+        cef_event::read(&cef, self.clock, sheet, columns).map_err(|full| full.reason())?;
         Ok(Read::Record)
     }
 

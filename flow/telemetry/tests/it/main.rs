@@ -155,7 +155,7 @@ fn damage_is_named_and_the_rest_goes_on() {
     let report = intake.read_file(&path).unwrap();
     assert_eq!((report.lines, report.events, report.ignored, report.damaged), (10, 2, 2, 6));
     let places: Vec<_> = intake.damaged().iter().map(|d| (d.record, d.reason)).collect();
-    assert_eq!(places[0], (2, "not JSON"));
+    assert_eq!(places[0], (2, "no quoted name in an object"));
     assert_eq!(places[1], (4, "not a JSON object"));
     assert_eq!(places[4], (7, "the line is longer than the limit"));
     for damaged in intake.damaged() {
