@@ -1,76 +1,10 @@
 use leckwehr_estate::Estate;
 use leckwehr_incident::{Finding, Timestamp};
-use leckwehr_telemetry::{Event, Events, Kind};
+use leckwehr_telemetry::Events;
+use serde::{Deserialize, Serialize};
 
-use crate::backup::BackupWatch;
-use crate::channel::ChannelWatch;
-use crate::egress::EgressWatch;
-use crate::encryption::EncryptionWatch;
-use crate::flood::FloodWatch;
-use crate::logon::LogonWatch;
-use crate::silence::SilenceWatch;
-use crate::window::Keyed;
+use crate::behaviour::{Behaviour, Context, Found, Keyed, Look, Names, Opinion, Thresholds, digest};
 use crate::{AddressBook, Rules};
-
-/// When the behaviour detectors fire.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Thresholds {
-    /// Failed log-ons from one origin within `failed_logons_window_ms`.
-    pub failed_logons_min: usize,
-    /// See above.
-    pub failed_logons_window_ms: i64,
-    /// How long after a log-on or credential access another account's log-on from there counts as caused by it.
-    pub causal_window_ms: i64,
-    /// Snapshot deletions within `backup_window_ms` that are destruction even where deletions are routine.
-    pub deletions_min: usize,
-    /// See above.
-    pub backup_window_ms: i64,
-    /// Files with `entropy_min` or more, changed by one account on one host within `encryption_window_ms`.
-    pub encrypted_files_min: usize,
-    /// Bits per byte; compressed and encrypted content lies above 7.2.
-    pub entropy_min: f32,
-    /// See above.
-    pub encryption_window_ms: i64,
-    /// Bytes to a destination outside that was never seen before.
-    pub egress_new_bytes_min: u64,
-    /// Bytes per 10 s to a known destination, and that many times its highest learned value.
-    pub egress_known_bytes_min: u64,
-    /// See above.
-    pub egress_factor: u64,
-    /// Connections to one port of one address outside that make a channel.
-    pub channel_connections_min: u64,
-    /// Duration of one connection that makes a channel.
-    pub channel_duration_ms_min: i64,
-    /// Requests per second at a portal, and five times its highest learned value.
-    pub requests_per_s_min: u64,
-    /// Silence of a sensor, and five times its longest learned pause.
-    pub silence_ms_min: i64,
-    /// How long the same finding on the same entities is not repeated.
-    pub repeat_ms: i64,
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self {
-            failed_logons_min: 8,
-            failed_logons_window_ms: 60_000,
-            causal_window_ms: 15 * 60_000,
-            deletions_min: 3,
-            backup_window_ms: 60_000,
-            encrypted_files_min: 8,
-            entropy_min: 7.2,
-            encryption_window_ms: 10_000,
-            egress_new_bytes_min: 100_000,
-            egress_known_bytes_min: 1_000_000,
-            egress_factor: 10,
-            channel_connections_min: 30,
-            channel_duration_ms_min: 300_000,
-            requests_per_s_min: 200,
-            silence_ms_min: 5_000,
-            repeat_ms: 600_000,
-        }
-    }
-}
 
 /// What a detector works with.
 #[derive(Debug, Clone)]
@@ -81,6 +15,10 @@ pub struct DetectConfig {
     pub book: AddressBook,
     /// When the behaviour detectors fire.
     pub thresholds: Thresholds,
+    /// Files that nobody has a reason to touch, as the ends of their paths; a change to one is critical at once.
+    pub canaries: Vec<String>,
+    /// Key of the digests under which the detectors file names: with a secret one nobody can choose names that collide.
+    pub hash_key: u64,
 }
 
 impl DetectConfig {
@@ -90,6 +28,8 @@ impl DetectConfig {
             rules,
             book: AddressBook::new(estate),
             thresholds: Thresholds::default(),
+            canaries: Vec::new(),
+            hash_key: 0x6c65_636b_7765_6872,
         }
     }
 }
@@ -102,22 +42,36 @@ impl DetectConfig {
 pub struct Detector {
     context: Context,
     rules: Rules,
-    logon: LogonWatch,
-    backup: BackupWatch,
-    encryption: EncryptionWatch,
-    egress: EgressWatch,
-    channel: ChannelWatch,
-    flood: FloodWatch,
-    silence: SilenceWatch,
-    fired: Keyed<(String, String, String), Option<Timestamp>>,
+    state: State,
+    opinions: Option<Vec<Opinion>>,
 }
 
-/// What every state machine may look at.
-#[derive(Debug)]
-pub(crate) struct Context {
-    pub(crate) book: AddressBook,
-    pub(crate) thresholds: Thresholds,
-    pub(crate) learning: bool,
+/// Everything that a detector learned and remembers.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct State {
+    version: u32,
+    learned: bool,
+    hash_key: u64,
+    behaviour: Behaviour,
+    fired: Fired,
+}
+
+/// Version of what [`Detector::snapshot`] returns.
+const SNAPSHOT_VERSION: u32 = 1;
+
+/// A snapshot that cannot be restored.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// It is damaged, or none.
+    #[error("the snapshot cannot be read")]
+    Unreadable(#[from] serde_json::Error),
+    /// It was written by a version that kept other things.
+    #[error("the snapshot has version {0}, this program reads version {SNAPSHOT_VERSION}")]
+    Version(u32),
+    /// Its names were filed under another key.
+    #[error("the snapshot was made with another hash key")]
+    HashKey,
 }
 
 impl Detector {
@@ -127,17 +81,13 @@ impl Detector {
             context: Context {
                 book: config.book,
                 thresholds: config.thresholds,
+                canaries: config.canaries,
+                hash_key: config.hash_key,
                 learning: true,
             },
             rules: config.rules,
-            logon: LogonWatch::default(),
-            backup: BackupWatch::default(),
-            encryption: EncryptionWatch::default(),
-            egress: EgressWatch::default(),
-            channel: ChannelWatch::default(),
-            flood: FloodWatch::default(),
-            silence: SilenceWatch::default(),
-            fired: Keyed::default(),
+            state: State::default(),
+            opinions: None,
         }
     }
 
@@ -150,122 +100,134 @@ impl Detector {
     ///
     /// Within the batch events are taken in order of time, as files often hold one kind of record after the other.
     pub fn push(&mut self, events: &Events) -> Vec<Finding> {
-        let mut found = Vec::new();
-        for event in events.rows_by_time().into_iter().filter_map(|row| events.get(row)) {
-            let first = found.len();
-            self.match_rules(&event, &mut found);
-            self.logon.note_credential_access(&found[first..]);
-            self.observe(&event, &mut found);
-        }
-        found.retain(|f| self.is_news(f));
-        found
+        self.take(events, None)
+    }
+
+    /// The same for live telemetry: `arrived` is when the batch came, against which the clocks of its sensors are judged.
+    pub fn push_arrived(&mut self, events: &Events, arrived: Timestamp) -> Vec<Finding> {
+        self.take(events, Some(arrived))
     }
 
     /// Tells the present, so that silence can be heard; call it every few seconds on live telemetry.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Finding> {
-        self.silence.tick(now, &self.context)
+        let mut found = self.found();
+        self.state.behaviour.tick(now, &self.context, &mut found);
+        self.opinions = found.opinions;
+        found.findings
     }
 
-    fn match_rules(&self, event: &Event<'_>, found: &mut Vec<Finding>) {
+    /// Returns what the behaviour detectors learned and remember, as JSON. Rules keep their own state.
+    ///
+    /// Equal states give equal bytes, and a restored detector goes on exactly as the saved one would have.
+    ///
+    /// # Errors
+    /// None in practice: the state is made of numbers, texts and lists.
+    pub fn snapshot(&mut self) -> Result<Vec<u8>, SnapshotError> {
+        self.state.version = SNAPSHOT_VERSION;
+        self.state.learned = !self.context.learning;
+        self.state.hash_key = self.context.hash_key;
+        Ok(serde_json::to_vec(&self.state)?)
+    }
+
+    /// Goes on where the snapshot was made. The configuration stays as it is.
+    ///
+    /// # Errors
+    /// When the bytes are no snapshot of this version and hash key; the detector is then unchanged.
+    pub fn restore(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
+        #[derive(Deserialize)]
+        struct Head {
+            version: u32,
+        }
+        let head: Head = serde_json::from_slice(snapshot)?;
+        if head.version != SNAPSHOT_VERSION {
+            return Err(SnapshotError::Version(head.version));
+        }
+        let state: State = serde_json::from_slice(snapshot)?;
+        if state.hash_key != self.context.hash_key {
+            return Err(SnapshotError::HashKey);
+        }
+        self.context.learning = !state.learned;
+        self.state = state;
+        Ok(())
+    }
+
+    /// Keeps what the behaviour detectors think of everything they watch, for measurements; see
+    /// [`Detector::take_opinions`], which must be called often, as nothing else bounds them.
+    pub fn keep_opinions(&mut self) {
+        self.opinions = Some(Vec::new());
+    }
+
+    /// Returns the opinions since the last call.
+    pub fn take_opinions(&mut self) -> Vec<Opinion> {
+        self.opinions.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn found(&mut self) -> Found {
+        Found {
+            findings: Vec::new(),
+            opinions: self.opinions.take(),
+        }
+    }
+
+    fn take(&mut self, events: &Events, arrived: Option<Timestamp>) -> Vec<Finding> {
+        let mut found = self.found();
+        let mut names = Names::new(events, &self.context.book, self.context.hash_key);
+        for event in events.rows_by_time().into_iter().filter_map(|row| events.get(row)) {
+            let look = names.look(event);
+            let first = found.findings.len();
+            self.match_rules(&look, &mut found.findings);
+            self.state.behaviour.note_rules(&found.findings[first..], &self.context);
+            self.state.behaviour.observe(&look, &self.context, &mut found);
+        }
+        self.state.behaviour.end_batch(arrived, &self.context, &mut found);
+        self.opinions = found.opinions;
+        let mut findings = found.findings;
+        findings.retain(|f| self.state.fired.is_news(f, &self.context));
+        findings
+    }
+
+    fn match_rules(&self, look: &Look<'_>, found: &mut Vec<Finding>) {
+        let event = &look.event;
         for rule in self.rules.matching(event, &self.context.book) {
-            let (host, origin) = self.context.parties(event);
             let to = match (event.destination(), event.port()) {
                 ("", _) => String::new(),
                 (address, port) => format!(" to {address}:{port}"),
             };
             let detail = format!("{}{to}: {} {}", event.service(), event.action(), event.object());
             found.push(Finding {
+                at: look.at,
                 rule: rule.id.clone(),
+                title: rule.title.clone(),
                 author: rule.author.clone(),
                 techniques: rule.techniques.clone(),
-                ..self
-                    .context
-                    .finding(event, &rule.title, "", rule.weight, host, origin, detail.trim().to_owned())
+                host: look.host.name.to_owned(),
+                account: (!event.account().is_empty()).then(|| event.account().to_owned()),
+                origin: look.origin_name().map(str::to_owned),
+                weight: rule.weight,
+                evidence: vec![event.reference()],
+                detail: detail.trim().to_owned(),
+                indicators: look.indicators(),
             });
         }
     }
+}
 
-    fn observe(&mut self, event: &Event<'_>, found: &mut Vec<Finding>) {
-        let context = &self.context;
-        self.silence.observe(event, context);
-        match event.kind() {
-            Kind::Logon => self.logon.observe(event, context, found),
-            Kind::Backup => self.backup.observe(event, context, found),
-            Kind::File => self.encryption.observe(event, context, found),
-            Kind::EgressCounter => self.egress.observe(event, context, found),
-            Kind::Flow => {
-                self.egress.observe(event, context, found);
-                self.channel.observe(event, context, found);
-            }
-            Kind::Requests => self.flood.observe(event, context, found),
-            _ => {}
-        }
-    }
+/// What was told already, so that the same rule on the same entities is told once per `repeat_ms`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Fired {
+    last: Keyed<(u64, u64, u64, u64), Option<Timestamp>>,
+}
 
-    /// The same rule on the same entities is told once per `repeat_ms`.
-    fn is_news(&mut self, finding: &Finding) -> bool {
-        let who = format!(
-            "{}|{}",
-            finding.account.as_deref().unwrap_or(""),
-            finding.origin.as_deref().unwrap_or("")
-        );
-        let last = self.fired.entry((finding.rule.clone(), finding.host.clone(), who));
-        let repeat_ms = self.context.thresholds.repeat_ms;
+impl Fired {
+    fn is_news(&mut self, finding: &Finding, context: &Context) -> bool {
+        let key = |text: &str| digest(context.hash_key, text);
+        let who = [&finding.account, &finding.origin].map(|who| key(who.as_deref().unwrap_or("")));
+        let last = self.last.entry((key(&finding.rule), key(&finding.host), who[0], who[1]));
+        let repeat_ms = context.thresholds.repeat_ms;
         let news = last.is_none_or(|at| at.plus_ms(repeat_ms) < finding.at || finding.at.plus_ms(repeat_ms) < at);
         if news {
             *last = Some(finding.at);
         }
         news
-    }
-}
-
-impl Context {
-    /// Returns the host a record is about, and where it came from.
-    ///
-    /// A connection between two hosts of the provider is about its destination; one that leaves is about its origin.
-    pub(crate) fn parties(&self, event: &Event<'_>) -> (String, Option<String>) {
-        let resolve = |text: &str| self.book.system_or_text(text).to_owned();
-        let origin = (!event.origin().is_empty()).then(|| resolve(event.origin()));
-        if !event.host().is_empty() {
-            return (resolve(event.host()), origin);
-        }
-        if self.book.place(event.destination()).is_inside() || event.origin().is_empty() {
-            return (resolve(event.destination()), origin);
-        }
-        (resolve(event.origin()), Some(event.destination().to_owned()))
-    }
-
-    /// Returns the addresses outside that the record names.
-    fn indicators(&self, event: &Event<'_>) -> Vec<String> {
-        let ends = [event.origin(), event.destination()].into_iter();
-        let outside = ends.filter(|end| self.book.place(end).is_outside());
-        outside.map(str::to_owned).collect()
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "every argument is a field of the finding")]
-    pub(crate) fn finding(
-        &self,
-        event: &Event<'_>,
-        title: &str,
-        technique: &str,
-        weight: u8,
-        host: String,
-        origin: Option<String>,
-        detail: String,
-    ) -> Finding {
-        Finding {
-            at: event.time(),
-            rule: format!("detector:{}", title.to_lowercase().replace(' ', "-")),
-            title: title.to_owned(),
-            author: "Leckwehr".to_owned(),
-            techniques: technique.split(' ').filter(|t| !t.is_empty()).map(str::to_owned).collect(),
-            host,
-            account: (!event.account().is_empty()).then(|| event.account().to_owned()),
-            origin,
-            weight,
-            evidence: vec![event.reference()],
-            detail,
-            indicators: self.indicators(event),
-        }
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //!   Events ──┬─► Rules (Sigma subset, own rules in rules/) ──┐
-//!            └─► behaviour (small state machines) ───────────┴─► Finding ─► Fusion ─► Alarm
-//!                  logon · backup · encryption · egress · channel · flood · silence
+//!            └─► behaviour/ (small state machines) ──────────┴─► Finding ─► Fusion ─► Alarm
+//!                  logon · beacon · channel · egress · tunnel · backup · change · flood · silence · skew
 //!   Estate ────► AddressBook: which system, inside or outside
+//!   bytes ─────► examine: what a file's structure says (beside the file; only a word is shipped)
 //! ```
 //!
 //! ```
@@ -33,29 +34,24 @@
 //! - A rule that cannot be evaluated is an error that names rule and place, never silently skipped.
 //! - Detectors know techniques, not recorded addresses or hosts.
 
-mod backup;
-mod channel;
+mod behaviour;
 mod condition;
+mod content;
 mod detector;
-mod egress;
-mod encryption;
 mod export;
-mod flood;
 mod fusion;
-mod logon;
 mod pattern;
 mod place;
 mod rule;
 mod ruleset;
-mod silence;
 mod tally;
-mod window;
 
-pub use detector::{DetectConfig, Detector, Thresholds};
+pub use behaviour::{BEACON_PAIRS_MAX, KEYS_MAX, Opinion, RHYTHM_CONNECTIONS_MIN, Rhythm, Thresholds, registered_domain};
+pub use content::{Content, SAMPLE_BYTES_MAX, Structure, examine};
+pub use detector::{DetectConfig, Detector, SnapshotError};
 pub use export::{OCSF_VERSION, StixExport, ocsf_alarm, ocsf_finding, stix_findings};
 pub use fusion::{ENTITIES_MAX, Fusion, FusionError, SUPPRESSION_MS_MAX, SUPPRESSIONS_MAX, SuppressionError};
 pub use place::{AddressBook, Place};
 pub use rule::{Rule, RuleError};
 pub use ruleset::{RULES_MAX, Rules};
 pub use tally::{HostTally, RuleTally, TALLY_HOSTS_MAX, TALLY_RULES_MAX, Tally};
-pub use window::KEYS_MAX;

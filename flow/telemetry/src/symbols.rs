@@ -8,7 +8,8 @@ impl Sym {
     /// The empty string: the record does not say.
     pub const NONE: Self = Self(0);
 
-    pub(crate) fn index(self) -> usize {
+    /// Returns the number of the symbol in its table.
+    pub fn index(self) -> usize {
         self.0 as usize
     }
 
