@@ -3,8 +3,9 @@ use leckwehr_incident::{Finding, Timestamp};
 use leckwehr_telemetry::Events;
 use serde::{Deserialize, Serialize};
 
-use crate::behaviour::{Behaviour, Context, Found, Keyed, Look, Names, Opinion, Thresholds, digest};
-use crate::{AddressBook, Rules};
+use crate::behaviour::{Behaviour, Context, Found, Keyed, Names, Opinion, Thresholds, digest};
+use crate::placed::RuleWatch;
+use crate::{AddressBook, CorrelationSnapshot, RestoreError, Rules};
 
 /// What a detector works with.
 #[derive(Debug, Clone)]
@@ -41,7 +42,7 @@ impl DetectConfig {
 #[derive(Debug)]
 pub struct Detector {
     context: Context,
-    rules: Rules,
+    rules: RuleWatch,
     state: State,
     opinions: Option<Vec<Opinion>>,
 }
@@ -55,6 +56,9 @@ struct State {
     hash_key: u64,
     behaviour: Behaviour,
     fired: Fired,
+    /// Absent while nothing is correlated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    correlations: Option<CorrelationSnapshot>,
 }
 
 /// Version of what [`Detector::snapshot`] returns.
@@ -72,6 +76,9 @@ pub enum SnapshotError {
     /// Its names were filed under another key.
     #[error("the snapshot was made with another hash key")]
     HashKey,
+    /// Its correlations cannot be gone on with.
+    #[error(transparent)]
+    Correlations(#[from] RestoreError),
 }
 
 impl Detector {
@@ -85,7 +92,7 @@ impl Detector {
                 hash_key: config.hash_key,
                 learning: true,
             },
-            rules: config.rules,
+            rules: RuleWatch::new(&config.rules),
             state: State::default(),
             opinions: None,
         }
@@ -96,7 +103,7 @@ impl Detector {
         self.context.learning = false;
     }
 
-    /// Takes a batch and returns what fired, in order of time. O(events × rules of their log source).
+    /// Takes a batch and returns what fired, in order of time. See [`crate::Matcher::matches`] for the cost of rules.
     ///
     /// Within the batch events are taken in order of time, as files often hold one kind of record after the other.
     pub fn push(&mut self, events: &Events) -> Vec<Finding> {
@@ -116,7 +123,7 @@ impl Detector {
         found.findings
     }
 
-    /// Returns what the behaviour detectors learned and remember, as JSON. Rules keep their own state.
+    /// Returns what behaviour detectors and correlations learned and remember, as JSON.
     ///
     /// Equal states give equal bytes, and a restored detector goes on exactly as the saved one would have.
     ///
@@ -126,6 +133,7 @@ impl Detector {
         self.state.version = SNAPSHOT_VERSION;
         self.state.learned = !self.context.learning;
         self.state.hash_key = self.context.hash_key;
+        self.state.correlations = self.rules.snapshot();
         Ok(serde_json::to_vec(&self.state)?)
     }
 
@@ -142,10 +150,11 @@ impl Detector {
         if head.version != SNAPSHOT_VERSION {
             return Err(SnapshotError::Version(head.version));
         }
-        let state: State = serde_json::from_slice(snapshot)?;
+        let mut state: State = serde_json::from_slice(snapshot)?;
         if state.hash_key != self.context.hash_key {
             return Err(SnapshotError::HashKey);
         }
+        self.rules.restore(state.correlations.take())?;
         self.context.learning = !state.learned;
         self.state = state;
         Ok(())
@@ -175,7 +184,7 @@ impl Detector {
         for event in events.rows_by_time().into_iter().filter_map(|row| events.get(row)) {
             let look = names.look(event);
             let first = found.findings.len();
-            self.match_rules(&look, &mut found.findings);
+            self.rules.observe(&look, &self.context.book, &mut found.findings);
             self.state.behaviour.note_rules(&found.findings[first..], &self.context);
             self.state.behaviour.observe(&look, &self.context, &mut found);
         }
@@ -184,31 +193,6 @@ impl Detector {
         let mut findings = found.findings;
         findings.retain(|f| self.state.fired.is_news(f, &self.context));
         findings
-    }
-
-    fn match_rules(&self, look: &Look<'_>, found: &mut Vec<Finding>) {
-        let event = &look.event;
-        for rule in self.rules.matching(event, &self.context.book) {
-            let to = match (event.destination(), event.port()) {
-                ("", _) => String::new(),
-                (address, port) => format!(" to {address}:{port}"),
-            };
-            let detail = format!("{}{to}: {} {}", event.service(), event.action(), event.object());
-            found.push(Finding {
-                at: look.at,
-                rule: rule.id.clone(),
-                title: rule.title.clone(),
-                author: rule.author.clone(),
-                techniques: rule.techniques.clone(),
-                host: look.host.name.to_owned(),
-                account: (!event.account().is_empty()).then(|| event.account().to_owned()),
-                origin: look.origin_name().map(str::to_owned),
-                weight: rule.weight,
-                evidence: vec![event.reference()],
-                detail: detail.trim().to_owned(),
-                indicators: look.indicators(),
-            });
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Events become findings, findings become alarms.
 //!
 //! ```text
-//!   Events ──┬─► Rules (Sigma subset, own rules in rules/) ──┐
+//!   Events ──┬─► Rules (Sigma, own rules in rules/) ─────────┐
 //!            └─► behaviour/ (small state machines) ──────────┴─► Finding ─► Fusion ─► Alarm
 //!                  logon · beacon · channel · egress · tunnel · backup · change · flood · silence · skew
 //!   Estate ────► AddressBook: which system, inside or outside
@@ -35,15 +35,13 @@
 //! - Detectors know techniques, not recorded addresses or hosts.
 
 mod behaviour;
-mod condition;
 mod content;
 mod detector;
 mod export;
 mod fusion;
-mod pattern;
 mod place;
-mod rule;
-mod ruleset;
+mod placed;
+mod sigma;
 mod tally;
 
 pub use behaviour::{BEACON_PAIRS_MAX, KEYS_MAX, Opinion, RHYTHM_CONNECTIONS_MIN, Rhythm, Thresholds, registered_domain};
@@ -52,6 +50,10 @@ pub use detector::{DetectConfig, Detector, SnapshotError};
 pub use export::{OCSF_VERSION, StixExport, ocsf_alarm, ocsf_finding, stix_findings};
 pub use fusion::{ENTITIES_MAX, Fusion, FusionError, SUPPRESSION_MS_MAX, SUPPRESSIONS_MAX, SuppressionError};
 pub use place::{AddressBook, Place};
-pub use rule::{Rule, RuleError};
-pub use ruleset::{RULES_MAX, Rules};
+pub use sigma::{
+    CHAIN_DEEP_MAX, CORRELATION_BYTES_MAX, CORRELATION_ENTRIES_MAX, CORRELATION_GROUPS_MAX, CORRELATION_RULES_MAX, Correlated,
+    Correlation, CorrelationSnapshot, Correlator, EXPANSIONS_MAX, Engine, GROUND_BYTES_MAX, GROUNDS_MAX, Grounds, Matcher,
+    Placeholders, Position, REGEX_BYTES_MAX, RULE_FILE_BYTES_MAX, RULE_FOLDERS_DEEP_MAX, RULES_MAX, RestoreError, Rule,
+    RuleError, RuleSource, RuleStatus, Rules, Seen,
+};
 pub use tally::{HostTally, RuleTally, TALLY_HOSTS_MAX, TALLY_RULES_MAX, Tally};

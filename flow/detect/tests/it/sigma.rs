@@ -112,28 +112,132 @@ fn a_finding_names_rule_author_technique_and_record() {
 }
 
 #[test]
-fn what_is_not_built_is_an_error_with_its_place() {
+fn a_broken_rule_is_an_error_with_its_place_and_a_remedy() {
     let cases = [
-        (ZEEK, "  a:\n    x|re: 'a.*'\n  condition: a", "a.x"),
-        (ZEEK, "  a:\n    x|base64offset|contains: y\n  condition: a", "a.x"),
-        (ZEEK, "  a:\n    x: 1\n  condition: a and b", "condition"),
+        (ZEEK, "  a:\n    x|re: 'a(?=b)'\n  condition: a", "11:5", "a.x", "look-around"),
+        (ZEEK, "  a:\n    x|re: 'a('\n  condition: a", "11:5", "a.x", "expression"),
         (
-            "  product: macos\n  category: process_creation",
-            "  a:\n    x: 1\n  condition: a",
-            "logsource.product",
+            ZEEK,
+            "  a:\n    x|contains|re: y\n  condition: a",
+            "11:5",
+            "a.x",
+            "leave one of them out",
         ),
-        ("  product: zeek", "  a:\n    x: 1\n  condition: a", "logsource"),
-        (ZEEK, "  a:\n    x|cidr: 'fe80::/10'\n  condition: a", "a.x"),
+        (ZEEK, "  a:\n    x|i: y\n  condition: a", "11:5", "a.x", "flags of re"),
+        (
+            ZEEK,
+            "  a:\n    x|expand: '%who%'\n  condition: a",
+            "11:5",
+            "a.x",
+            "placeholder %who%",
+        ),
+        (
+            ZEEK,
+            "  a:\n    x: 1\n  condition: a and b",
+            "12:3",
+            "condition",
+            "name one of: a",
+        ),
+        (
+            ZEEK,
+            "  a:\n    x: 1\n  condition: 1 of b*",
+            "12:3",
+            "condition",
+            "no selection fits",
+        ),
+        (ZEEK, "  a:\n    x: 1\n  condition: 2 of them", "12:3", "condition", "only 1"),
+        (
+            ZEEK,
+            "  a:\n    x|cidr: '10.0.0.0/99'\n  condition: a",
+            "11:5",
+            "a.x",
+            "no network",
+        ),
+        (ZEEK, "  a:\n    x|gt: much\n  condition: a", "11:5", "a.x", "no number"),
+        (ZEEK, "  a:\n    x: []\n  condition: a", "11:5", "a.x", "at least one"),
+        (
+            ZEEK,
+            "  a:\n    x:\n      y: 1\n  condition: a",
+            "11:5",
+            "a.x",
+            "a list or map",
+        ),
+        (
+            ZEEK,
+            "  a:\n    x|exists: perhaps\n  condition: a",
+            "11:5",
+            "a.x",
+            "true or false",
+        ),
+        (ZEEK, "  a:\n    x|base64: 'a*'\n  condition: a", "11:5", "a.x", "wildcards"),
+        (
+            ZEEK,
+            "  a:\n    x: 1\n  timeframe: 5m\n  condition: a",
+            "12:3",
+            "timeframe",
+            "correlation rule",
+        ),
+        (
+            "  product: zeek\n  planet: mars",
+            "  a:\n    x: 1\n  condition: a",
+            "8:3",
+            "logsource.planet",
+            "product, category",
+        ),
     ];
-    for (logsource, detection, place) in cases {
+    for (logsource, detection, at, place, hint) in cases {
         let mut rules = Rules::default();
         let errors = rules.add("bad.yml", &rule(logsource, detection));
         let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        assert_eq!(text.len(), 1, "{text:?}");
-        assert!(text[0].contains("bad.yml") && text[0].contains(place), "{text:?}");
+        assert_eq!(text.len(), 1, "{detection}: {text:?}");
+        assert!(text[0].starts_with(&format!("bad.yml:{at}: ")), "{detection}: {text:?}");
+        assert!(
+            text[0].contains(&format!("at {place}: ")) && text[0].contains(hint),
+            "{detection}: {text:?}"
+        );
         assert!(rules.all().is_empty());
     }
-    assert_eq!(Rules::default().add("x.yml", ": : not yaml [").len(), 1);
+}
+
+#[test]
+fn what_the_parser_refuses_is_an_error_with_its_place() {
+    let cases = [
+        (": : not yaml [".to_owned(), "bad.yml:1:"),
+        (rule(ZEEK, "  a:\n    x|nosuch: 1\n  condition: a"), "bad.yml:11:6: "),
+        (rule(ZEEK, "  a:\n    x: 1\n  condition: a and"), "bad.yml:12:3: "),
+        (rule(ZEEK, "  a:\n    x: 1"), "bad.yml:"),
+        ("title: only\n".to_owned(), "bad.yml:"),
+        (String::new(), "bad.yml:1:1: "),
+        ("- a list\n".to_owned(), "bad.yml:1:1: "),
+    ];
+    for (yaml, start) in cases {
+        let errors = Rules::default().add("bad.yml", &yaml);
+        let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(text.len(), 1, "{yaml}: {text:?}");
+        assert!(text[0].starts_with(start), "{text:?}");
+    }
+}
+
+#[test]
+fn a_rule_without_a_log_source_that_is_read_never_fires_and_says_so() {
+    let detection = "  a:\n    x: 1\n  condition: a";
+    for logsource in [
+        "  product: zeek",
+        "  product: macos\n  category: process_creation",
+        "  product: windows\n  category: nonsense",
+    ] {
+        let mut rules = Rules::default();
+        assert!(rules.add("t.yml", &rule(logsource, detection)).is_empty());
+        let lint = rules.lint();
+        assert!(lint[0].never.is_some(), "{logsource}: {lint:?}");
+        assert!(found(&rule(logsource, detection), r#"{"_path":"conn","ts":1,"x":1}"#).is_empty());
+    }
+    let mut rules = Rules::own().unwrap();
+    assert!(rules.add("t.yml", &rule(ZEEK, detection)).is_empty());
+    for status in rules.lint() {
+        assert_eq!(status.never, None, "{status:?}");
+        assert!(!status.author.is_empty() && !status.techniques.is_empty() && status.source.contains('/'));
+    }
 }
 
 #[test]
