@@ -47,6 +47,10 @@ impl FieldId {
     pub fn index(self) -> usize {
         self.0 as usize
     }
+
+    pub(crate) fn nth(index: usize) -> Self {
+        Self(index as u32)
+    }
 }
 
 /// Field names, each stored once; one table per reader, which its [`crate::Fields`] are read with.
@@ -113,11 +117,11 @@ impl FieldNames {
     pub fn since(&self, first: usize) -> impl Iterator<Item = (FieldId, &str)> {
         (first..)
             .zip(self.names.iter().skip(first))
-            .map(|(i, name)| (FieldId(i as u32), &**name))
+            .map(|(i, name)| (FieldId::nth(i), &**name))
     }
 
     fn add(&mut self, name: &str) -> FieldId {
-        let id = FieldId(self.names.len() as u32);
+        let id = FieldId::nth(self.names.len());
         self.names.push(name.into());
         self.by_name.insert(name.into(), id);
         id

@@ -23,6 +23,8 @@ pub struct Sheet {
     pub(crate) dialect: Option<&'static Dialect>,
     pub(crate) columns: Option<Columns>,
     pub(crate) place: RawPlace,
+    /// By family of names and field number: the standard name.
+    renamed: Vec<Vec<FieldId>>,
 }
 
 impl Sheet {
@@ -121,12 +123,18 @@ impl Sheet {
         }
     }
 
-    /// Gives each field the name that `standard` returns for it, where it returns one.
-    pub(crate) fn rename(&mut self, standard: impl Fn(&str) -> Option<&str>) {
-        let names = &mut self.names;
-        self.fields.rename(|id| match standard(names.name(id)).map(str::to_owned) {
-            Some(name) => names.intern(&name),
-            None => id,
-        });
+    /// Gives each field the name that `standard` returns for it, where it returns one; `family` numbers the function.
+    pub(crate) fn rename(&mut self, family: usize, standard: fn(&str) -> Option<&str>) {
+        let Self { names, renamed, .. } = self;
+        if renamed.len() <= family {
+            renamed.resize_with(family + 1, Vec::new);
+        }
+        let Some(known) = renamed.get_mut(family) else { return };
+        while known.len() < names.len() {
+            let id = FieldId::nth(known.len());
+            let new = standard(names.name(id)).map(str::to_owned);
+            known.push(new.map_or(id, |name| names.intern(&name)));
+        }
+        self.fields.rename(|id| known.get(id.index()).copied().unwrap_or(id));
     }
 }

@@ -11,6 +11,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
             .iter()
             .any(|name| fields.get(*name).is_some_and(|v| !v.as_text().is_empty()))
     },
+    standard_name: |_| None,
     normalise,
     record,
 };

@@ -1,3 +1,5 @@
+use wide::u8x16;
+
 use crate::fields::ValueKind;
 use crate::format::Fault;
 use crate::{FieldId, FieldNames, Fields};
@@ -15,6 +17,8 @@ pub(crate) struct JsonReader {
     open: Vec<Open>,
     /// By field number: the field that came behind it last time, which it will probably do again.
     behind: Vec<FieldId>,
+    /// By a rough hash: a path and its field, which it was last time.
+    seen: Vec<FieldId>,
 }
 
 /// An object or array that is open.
@@ -26,6 +30,8 @@ struct Open {
     path: usize,
 }
 
+/// Places of the table of names seen: 2^10, as the hash gives ten bits.
+const SEEN_NAMES: usize = 1 << 10;
 /// Bytes that one step of copying a string looks at.
 const STEP: usize = 16;
 
@@ -131,10 +137,7 @@ impl Scan<'_> {
             self.reader.path.push(b'.');
             return self.begin(None, path);
         }
-        let name = match str::from_utf8(&self.reader.path) {
-            Ok(name) => self.names.intern(name),
-            Err(_) => self.names.intern(&String::from_utf8_lossy(&self.reader.path)),
-        };
+        let name = self.name_of_path();
         self.reader.path.truncate(path);
         if self.reader.behind.len() < self.names.len() {
             self.reader.behind.resize(self.names.len(), FieldId::OTHER);
@@ -237,6 +240,25 @@ impl Scan<'_> {
         self.reader.path.extend_from_slice(key);
         self.to = start;
         Ok(())
+    }
+
+    fn name_of_path(&mut self) -> FieldId {
+        let path = self.reader.path.as_slice();
+        let place = rough_hash(path);
+        if let Some(seen) = self.reader.seen.get(place)
+            && self.names.name(*seen).as_bytes() == path
+        {
+            return *seen;
+        }
+        let name = match str::from_utf8(path) {
+            Ok(name) => self.names.intern(name),
+            Err(_) => self.names.intern(&String::from_utf8_lossy(path)),
+        };
+        self.reader.seen.resize(SEEN_NAMES, FieldId::OTHER);
+        if let Some(seen) = self.reader.seen.get_mut(place) {
+            *seen = name;
+        }
+        name
     }
 
     fn colon(&mut self) -> Result<(), Fault> {
@@ -370,6 +392,14 @@ impl Scan<'_> {
     }
 }
 
+/// Returns a place below [`SEEN_NAMES`] from length, beginning and end.
+fn rough_hash(path: &[u8]) -> usize {
+    let first = path.first_chunk().map_or(0, |chunk| u32::from_le_bytes(*chunk));
+    let last = path.last_chunk().map_or(0, |chunk| u32::from_le_bytes(*chunk));
+    let mixed = (first.rotate_left(7) ^ last ^ (path.len() as u32) << 20).wrapping_mul(0x9E37_79B1);
+    (mixed >> 22) as usize
+}
+
 /// Copies what stands before the next quote or backslash; returns how much. `into` has a step more than fits.
 fn copy_plain(from: &[u8], at: usize, into: &mut [u8], to: usize) -> usize {
     let mut copied = 0;
@@ -380,7 +410,7 @@ fn copy_plain(from: &[u8], at: usize, into: &mut [u8], to: usize) -> usize {
         *place = *step;
         let ends = ends(step);
         if ends != 0 {
-            return copied + (ends.trailing_zeros() / 8) as usize;
+            return copied + ends.trailing_zeros() as usize;
         }
         copied += STEP;
     }
@@ -394,11 +424,152 @@ fn copy_plain(from: &[u8], at: usize, into: &mut [u8], to: usize) -> usize {
     copied
 }
 
-/// Returns a word whose lowest set bit lies in the first byte that is a quote or a backslash; 0 if there is none.
-fn ends(step: &[u8; STEP]) -> u128 {
-    const ONES: u128 = u128::MAX / 255;
-    let word = u128::from_le_bytes(*step);
-    // A byte is zero where subtracting 1 borrows and its own high bit is not set (Mycroft); exact for the lowest one.
-    let zero = |word: u128| word.wrapping_sub(ONES) & !word & (ONES << 7);
-    zero(word ^ (ONES * b'"' as u128)) | zero(word ^ (ONES * b'\\' as u128))
+/// Returns a bit per byte, set where it is a quote or a backslash.
+fn ends(step: &[u8; STEP]) -> u32 {
+    let step = u8x16::new(*step);
+    (step.simd_eq(u8x16::splat(b'"')) | step.simd_eq(u8x16::splat(b'\\'))).to_bitmask()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value as Json;
+
+    use super::*;
+    use crate::Value;
+
+    fn read(line: &str) -> Result<Vec<(String, String)>, Fault> {
+        let (mut names, mut fields) = (FieldNames::new(), Fields::new());
+        let mut reader = JsonReader::default();
+        // Twice: the second time names are guessed.
+        for _ in 0..2 {
+            fields.clear();
+            reader.read(line.as_bytes(), &mut names, &mut fields)?;
+        }
+        let kind = |v| matches!(v, Value::Text(_)).then_some("'").unwrap_or_default();
+        let fields = fields.iter();
+        Ok(fields
+            .map(|(n, v)| (names.name(n).to_owned(), format!("{0}{1}{0}", kind(v), v.as_text())))
+            .collect())
+    }
+
+    /// What serde_json reads, dissolved the same way: an oracle that we did not write.
+    fn oracle(name: &str, value: &Json, into: &mut Vec<(String, String)>) {
+        let mut push = |text: String| into.push((name.to_owned(), text));
+        match value {
+            Json::Null => push(String::new()),
+            Json::Bool(b) => push(b.to_string()),
+            Json::Number(n) => push(n.to_string()),
+            Json::String(s) => push(format!("'{s}'")),
+            Json::Array(items) => items.iter().for_each(|item| oracle(name, item, into)),
+            Json::Object(object) => {
+                let dotted = |key: &str| {
+                    if name.is_empty() {
+                        key.to_owned()
+                    } else {
+                        format!("{name}.{key}")
+                    }
+                };
+                object.iter().for_each(|(key, value)| oracle(&dotted(key), value, into));
+            }
+        }
+    }
+
+    fn json() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            any::<f64>().prop_map(Json::from),
+            any::<String>().prop_map(Json::from),
+            r#"[a-z"\\\n\u{1}é漢😀]{0,40}"#.prop_map(Json::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Json::from),
+                prop::collection::hash_map(".{1,12}", inner, 0..5).prop_map(|m| m.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn reads_what_serde_json_reads(members in prop::collection::hash_map("[a-zA-Z.\"\\\\ é]{1,20}", json(), 0..8)) {
+            let value: Json = members.into_iter().collect();
+            for text in [serde_json::to_string(&value).unwrap(), serde_json::to_string_pretty(&value).unwrap()] {
+                let mut expected = Vec::new();
+                oracle("", &value, &mut expected);
+                prop_assert_eq!(read(&text).unwrap(), expected);
+            }
+        }
+
+        #[test]
+        fn accepts_and_refuses_as_serde_json_does(text in r#"[{}\[\]",:\\ntrueu0-9.eE+\- ]{0,24}"#) {
+            let text = format!("{{\"a\":{text}");
+            let is_good = serde_json::from_str::<Json>(&text).is_ok();
+            // An unpaired surrogate and a number too large for a float are read here.
+            prop_assert!(read(&text).is_ok() == is_good || text.contains("\\u") || text.contains(['e', 'E']), "{}", text);
+        }
+    }
+
+    #[test]
+    fn faults_are_named_with_their_place() {
+        let deep = format!("{{\"a\":{}", "[".repeat(100_000));
+        for (line, reason, at) in [
+            ("", "not JSON", 0),
+            ("x", "not JSON", 0),
+            ("[1]", "not a JSON object", 0),
+            ("{", "ends within an object", 1),
+            ("{\"a\"}", "no colon behind a name", 4),
+            ("{\"a\":", "ends where a value should stand", 5),
+            ("{\"a\":}", "no JSON value", 5),
+            ("{\"a\":tru}", "no JSON value", 5),
+            ("{\"a\":1", "ends within an object", 6),
+            ("{\"a\":1 \"b\":2}", "no comma between members", 7),
+            ("{\"a\":1,}", "no quoted name in an object", 7),
+            ("{\"a\":[1 2]}", "no comma between items", 8),
+            ("{\"a\":[1,]}", "no JSON value", 8),
+            ("{\"a\":[1", "ends within an array", 7),
+            ("{\"a\":\"x", "ends within a string", 7),
+            ("{\"a\":\"x\\", "ends within a string", 7),
+            ("{\"a\":\"\\x\"}", "no JSON escape", 6),
+            ("{\"a\":\"\\u12g4\"}", "no four digits behind \\u", 6),
+            ("{\"a\":01}", "no JSON number", 7),
+            ("{\"a\":-}", "no JSON number", 6),
+            ("{\"a\":1.e5}", "no JSON number", 9),
+            ("{\"a\":1}{", "something stands behind the JSON object", 7),
+            (&deep, "nested deeper than the limit", 5 + DEPTH_MAX),
+        ] {
+            assert_eq!(
+                read(line).unwrap_err(),
+                Fault { reason, at },
+                "{}",
+                &line[..line.len().min(40)]
+            );
+        }
+        let many = format!("{{\"a\":[{}1]}}", "1,".repeat(crate::FIELDS_MAX));
+        assert_eq!(read(&many).unwrap_err().reason, "more fields than the limit");
+    }
+
+    #[test]
+    fn what_is_not_quite_json_is_kept() {
+        let (mut names, mut fields) = (FieldNames::new(), Fields::new());
+        let mut reader = JsonReader::default();
+        let line = b"{\"na\xffme\":\"a\tb\xc3\",\"x\":\"\\ud83d\\ude00 \\ud83d \\ude00\\ud83dx\"}";
+        reader.read(line, &mut names, &mut fields).unwrap();
+        let text = |name| fields.get(names.id(name).unwrap()).unwrap().as_text();
+        assert_eq!(text("na\u{fffd}me"), "a\tb\u{fffd}");
+        assert_eq!(text("x"), "😀 \u{fffd} \u{fffd}\u{fffd}x");
+    }
+
+    #[test]
+    fn nesting_and_repeated_keys_keep_every_value() {
+        let fields = read(r#"{"a":[{"b":1,"c":{"d":[2,[3,{"e":4}]]}},5],"a.b":6,"a":{"b":7},"":{"":8},"f":{},"g":[]}"#).unwrap();
+        let shown: Vec<_> = fields.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        assert_eq!(
+            shown,
+            ["a.b=1", "a.c.d=2", "a.c.d=3", "a.c.d.e=4", "a=5", "a.b=6", "a.b=7", ".=8"]
+        );
+    }
 }

@@ -28,7 +28,9 @@ use crate::{Fields, FieldsFull, LogSource, NamedFields, Record, Sheet};
 pub(crate) struct Dialect {
     /// Returns whether a record with these fields is of this dialect, unless an earlier row claims it.
     pub is: fn(&Fields) -> bool,
-    /// Gives the fields their standard names and the sheet its log source.
+    /// Returns the standard name of a field that this dialect calls otherwise.
+    pub standard_name: fn(&str) -> Option<&str>,
+    /// Gives the sheet its log source, and fields second names; the standard names are there.
     pub normalise: fn(&mut Sheet) -> Result<(), FieldsFull>,
     /// Maps the normalised fields; `None` for records about the logger itself.
     pub record: for<'a> fn(NamedFields<'a>, &'a LogSource) -> Result<Option<Record<'a>>, &'static str>,
@@ -118,9 +120,11 @@ impl Lines {
 
 /// Finds the dialect of a record with named fields and normalises it.
 fn dissolve(sheet: &mut Sheet) -> Result<(), &'static str> {
-    let Some(dialect) = DIALECTS.iter().find(|dialect| (dialect.is)(&sheet.fields)) else {
+    let found = DIALECTS.iter().enumerate().find(|(_, dialect)| (dialect.is)(&sheet.fields));
+    let Some((family, dialect)) = found else {
         return Err("neither Zeek (_path), ECS (event.category) nor Windows (EventID)");
     };
     sheet.dialect = Some(dialect);
+    sheet.rename(family, dialect.standard_name);
     (dialect.normalise)(sheet).map_err(FieldsFull::reason)
 }

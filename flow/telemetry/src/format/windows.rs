@@ -16,6 +16,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
             .iter()
             .any(|name| fields.get(*name).is_some_and(|v| event_id(v.as_text()).is_some()))
     },
+    standard_name,
     normalise,
     record,
 };
@@ -25,7 +26,6 @@ fn event_id(text: &str) -> Option<u32> {
 }
 
 fn normalise(sheet: &mut Sheet) -> Result<(), FieldsFull> {
-    sheet.rename(flat_name);
     let text = |name| sheet.fields.get(name).map_or("", |v| v.as_text());
     let id = event_id(text(FieldId::EVENT_ID)).unwrap_or(0);
     let service = service(text(FieldId::CHANNEL));
@@ -42,8 +42,8 @@ fn normalise(sheet: &mut Sheet) -> Result<(), FieldsFull> {
     Ok(())
 }
 
-/// Returns the flat name for the spellings of winlogbeat (6 and 7) and of nested event XML.
-fn flat_name(name: &str) -> Option<&str> {
+/// Returns Sigma's name for the spellings of winlogbeat (6 and 7) and of nested event XML.
+fn standard_name(name: &str) -> Option<&str> {
     let data = ["event_data.", "winlog.event_data.", "Event.EventData.", "Event.System."];
     if let Some(rest) = data.iter().find_map(|prefix| name.strip_prefix(prefix)) {
         return Some(rest);

@@ -14,12 +14,12 @@ pub(crate) static DIALECT: Dialect = Dialect {
             .iter()
             .any(|name| fields.get(*name).is_some_and(|v| !v.as_text().is_empty()))
     },
+    standard_name,
     normalise,
     record,
 };
 
 fn normalise(sheet: &mut Sheet) -> Result<(), FieldsFull> {
-    sheet.rename(standard_name);
     let stream = sheet.fields.get(FieldId::ZEEK_PATH).map_or("", |v| v.as_text());
     let categories: &[&str] = match stream {
         "conn" => &["network_connection"],
