@@ -400,7 +400,7 @@ impl Director {
                 let _ = news.send(News::Stage { text });
                 self.read_site(stage);
             }
-            Output::Step { text } => drop(news.send(News::Note { text: text.clone() })),
+            Output::Step { text } | Output::Refused { reason: text } => drop(news.send(News::Note { text: text.clone() })),
             Output::Secret { account, secret } => {
                 let tell = Tell::Secret {
                     account: account.clone(),

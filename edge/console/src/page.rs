@@ -14,7 +14,7 @@ use leckwehr_publish::{
 use crate::tail;
 use crate::watch::Watch;
 
-const OWN_STYLE: &str = include_str!("../templates/console.css");
+pub(crate) const OWN_STYLE: &str = include_str!("../templates/console.css");
 
 /// A page and the policy that it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,11 +117,7 @@ struct DutyRow {
 /// What the template asks for; it hands over references.
 impl Screen<'_> {
     fn level(&self, level: &AlarmLevel) -> &'static str {
-        match level {
-            AlarmLevel::Notice => self.l.pick("○ Hinweis", "○ notice"),
-            AlarmLevel::Warning => self.l.pick("▲ Warnung", "▲ warning"),
-            AlarmLevel::Critical => self.l.pick("◆ kritisch", "◆ critical"),
-        }
+        level_word(*level, self.l)
     }
 
     fn time(&self, at: &Timestamp) -> String {
@@ -144,6 +140,15 @@ impl Screen<'_> {
 
     fn blocked(&self, claim: &Claim) -> bool {
         claim.text.values().any(|text| !lint_claim(text, claim).is_empty())
+    }
+}
+
+/// The word for a level, with a shape for those who see no colours.
+pub(crate) fn level_word(level: AlarmLevel, l: Language) -> &'static str {
+    match level {
+        AlarmLevel::Notice => l.pick("○ Hinweis", "○ notice"),
+        AlarmLevel::Warning => l.pick("▲ Warnung", "▲ warning"),
+        AlarmLevel::Critical => l.pick("◆ kritisch", "◆ critical"),
     }
 }
 

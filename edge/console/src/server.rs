@@ -5,17 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{DefaultBodyLimit, Form, Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use leckwehr_estate::Estate;
-use leckwehr_incident::Timestamp;
+use leckwehr_incident::{Decision, Timestamp};
 use leckwehr_publish::Language;
 use tokio::net::TcpListener;
 
-use crate::page::render;
+use crate::alarm_page::render_alarm;
+use crate::desk::{self, Desk, FORM_BYTES_MAX};
+use crate::page::{Page, render};
 use crate::watch::{Watch, WatchError};
 
 /// Seconds after which an open page asks again.
@@ -59,6 +61,7 @@ struct Shared {
     watch: Arc<Mutex<Watch>>,
     estate: Arc<Estate>,
     clock: fn() -> Timestamp,
+    desk: Option<Desk>,
 }
 
 impl Console {
@@ -68,6 +71,17 @@ impl Console {
         estate: Estate,
         address: SocketAddr,
         clock: fn() -> Timestamp,
+    ) -> Result<Self, ConsoleError> {
+        Self::open_with_desk(ledger, estate, address, clock, None).await
+    }
+
+    /// The same, with a way for decisions about alarms to whoever writes the ledger.
+    pub async fn open_with_desk(
+        ledger: PathBuf,
+        estate: Estate,
+        address: SocketAddr,
+        clock: fn() -> Timestamp,
+        desk: Option<Desk>,
     ) -> Result<Self, ConsoleError> {
         if !address.ip().is_loopback() {
             return Err(ConsoleError::NotLoopback { address });
@@ -80,6 +94,7 @@ impl Console {
             watch: Arc::new(Mutex::new(watch)),
             estate: Arc::new(estate),
             clock,
+            desk,
         };
         Ok(Self {
             listener,
@@ -104,7 +119,12 @@ fn router(shared: Shared) -> Router {
     Router::new()
         .route("/", get(screen))
         .route("/api/situation", get(situation))
+        .route("/alarms/{id}", get(alarm))
+        .route("/alarms/{id}/close", post(close))
+        .route("/alarms/{id}/suppress", post(suppress))
+        .route("/suppressions/{id}/lift", post(lift))
         .route("/healthz", get(health))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(middleware::from_fn(guard))
         .with_state(shared)
 }
@@ -174,22 +194,89 @@ fn trouble(error: &dyn std::error::Error) -> Response {
 async fn screen(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let has = |pair: &str| query.split('&').any(|p| p == pair);
-    let language = if has("lang=de") { Language::De } else { Language::En };
+    let language = language_of(&query);
     let refresh_s = if has("refresh=off") { 0 } else { REFRESH_S };
     with_watch(shared, move |watch, shared| {
-        let page = match render(watch, &shared.estate, (shared.clock)(), language, refresh_s) {
-            Ok(page) => page,
-            Err(error) => return trouble(&error),
-        };
-        let mut response = Response::new(Body::from(page.html));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        if let Ok(policy) = HeaderValue::from_str(&page.policy) {
-            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-        }
-        response
+        show(render(watch, &shared.estate, (shared.clock)(), language, refresh_s))
     })
     .await
+}
+
+fn language_of(query: &str) -> Language {
+    if query.split('&').any(|pair| pair == "lang=de") {
+        Language::De
+    } else {
+        Language::En
+    }
+}
+
+fn show(page: askama::Result<Page>) -> Response {
+    let page = match page {
+        Ok(page) => page,
+        Err(error) => return trouble(&error),
+    };
+    let mut response = Response::new(Body::from(page.html));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    if let Ok(policy) = HeaderValue::from_str(&page.policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+async fn alarm(State(shared): State<Shared>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Response {
+    let language = language_of(&query.unwrap_or_default());
+    with_watch(shared, move |watch, shared| {
+        let page = render_alarm(watch, &id, shared.desk.as_ref(), language);
+        page.map_or_else(|| (StatusCode::NOT_FOUND, "no such alarm\n").into_response(), show)
+    })
+    .await
+}
+
+async fn close(State(shared): State<Shared>, Path(id): Path<String>, Form(form): Form<desk::Form>) -> Response {
+    let back = format!("/alarms/{id}");
+    decide(shared, form, &back, |form, _| form.close(id)).await
+}
+
+async fn suppress(State(shared): State<Shared>, Path(id): Path<String>, Form(form): Form<desk::Form>) -> Response {
+    decide(shared, form, &format!("/alarms/{id}"), desk::Form::suppress).await
+}
+
+async fn lift(State(shared): State<Shared>, Path(id): Path<String>, Form(form): Form<desk::Form>) -> Response {
+    decide(shared, form, "/", |form, _| form.lift(id)).await
+}
+
+/// Hands a decision to whoever writes the ledger, and leads back to the page once it is written down.
+async fn decide(
+    shared: Shared,
+    form: desk::Form,
+    back: &str,
+    read: impl FnOnce(desk::Form, Timestamp) -> Result<Decision, String>,
+) -> Response {
+    let Some(desk) = &shared.desk else {
+        return (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this console only reads: decide in `leckwehr watch --console`\n",
+        )
+            .into_response();
+    };
+    if !desk.knows(&form) {
+        let text = "the form is not of this console, or of an earlier run: load the page again\n";
+        return (StatusCode::FORBIDDEN, text).into_response();
+    }
+    let language = language_of(&format!("lang={}", form.lang));
+    let done = match read(form, (shared.clock)()) {
+        Ok(decision) => desk.ask(decision).await,
+        Err(reason) => Err(reason),
+    };
+    match done {
+        Ok(()) => {
+            let back = HeaderValue::from_str(&format!("{back}?lang={}", language.tag()));
+            let back = back.unwrap_or(HeaderValue::from_static("/"));
+            (StatusCode::SEE_OTHER, [(header::LOCATION, back)]).into_response()
+        }
+        Err(reason) => (StatusCode::UNPROCESSABLE_ENTITY, format!("not done: {reason}\n")).into_response(),
+    }
 }
 
 async fn situation(State(shared): State<Shared>) -> Response {

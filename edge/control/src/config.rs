@@ -8,7 +8,7 @@ use leckwehr_contain::TakedownPolicy;
 use leckwehr_crypt::Identity;
 use leckwehr_estate::Estate;
 use leckwehr_guard::Approval;
-use leckwehr_incident::{Phase, PlanRecord, Timestamp};
+use leckwehr_incident::{Decision, Phase, PlanRecord, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -76,6 +76,11 @@ pub enum Input {
         /// The word.
         approval: Approval,
     },
+    /// A person's decision about alarms.
+    Decided {
+        /// The decision.
+        decision: Decision,
+    },
     /// Close the books.
     Finish,
 }
@@ -102,6 +107,11 @@ pub enum Output {
         account: String,
         /// Secret.
         secret: String,
+    },
+    /// A decision about alarms could not be carried out.
+    Refused {
+        /// Why.
+        reason: String,
     },
     /// A step of a plan ended.
     Step {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use leckwehr_crypt::{SigningKey, VerifyingKey, client_tls, from_hex, hex, sha256};
 use leckwehr_detect::{AddressBook, DetectConfig, Detector, Fusion, Rules};
 use leckwehr_guard::Approval;
-use leckwehr_incident::{Alarm, AlarmLevel, Fact, Finding, Impact, Phase, Situation, What};
+use leckwehr_incident::{Alarm, AlarmLevel, Decision, Fact, Finding, Impact, Phase, Situation, What};
 use leckwehr_ledger::Ledger;
 use leckwehr_telemetry::{Events, Intake, SensorAccount};
 use leckwehr_trace::{LiveHosts, TraceConfig, assess};
@@ -41,6 +41,8 @@ pub struct Room<W> {
     intake: Intake,
     events: Events,
     findings: Vec<Finding>,
+    /// Decisions about alarms that are not yet carried out.
+    decisions: Vec<Decision>,
     detector: Detector,
     fusion: Fusion,
     reach: LiveHosts,
@@ -101,6 +103,7 @@ impl<W: Wires> Room<W> {
             intake: Intake::new(),
             events: Events::default(),
             findings: Vec::new(),
+            decisions: Vec::new(),
             site_seq: 0,
             site_hash: None,
             critical: false,
@@ -183,21 +186,44 @@ impl<W: Wires> Room<W> {
                 self.events.append(&seen);
                 self.detector.end_learning();
             }
+            Input::Decided { decision } => self.decisions.push(decision),
             Input::Finish => self.finish = true,
             // A word for a plan that is no longer waited for.
             Input::Approved { .. } => {}
         }
     }
 
-    /// Runs the detectors over what came in.
+    /// Runs the detectors over what came in, and carries out what was decided about alarms.
     fn look(&mut self) -> Result<(), ControlError> {
         let batch = self.intake.take();
-        if batch.is_empty() {
-            return Ok(());
+        if !batch.is_empty() {
+            self.detect(&batch)?;
         }
-        let findings = self.detector.push(&batch);
-        self.reach.push(&batch);
-        self.events.append(&batch);
+        self.decide()
+    }
+
+    /// Carries out decisions about alarms, and ends suppressions whose time is over.
+    fn decide(&mut self) -> Result<(), ControlError> {
+        let now = self.wires.now();
+        let expired = self.fusion.tick(now);
+        if !expired.is_empty() {
+            self.record("detect", expired)?;
+        }
+        for decision in std::mem::take(&mut self.decisions) {
+            match self.fusion.decide(decision, now) {
+                Ok((by, fact)) => self.record(&by, vec![fact])?,
+                Err(error) => self.say(Output::Refused {
+                    reason: error.to_string(),
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    fn detect(&mut self, batch: &Events) -> Result<(), ControlError> {
+        let findings = self.detector.push(batch);
+        self.reach.push(batch);
+        self.events.append(batch);
         let mut alarms = self.fusion.push(&findings);
         for alarm in alarms.iter_mut().filter(|a| a.level >= AlarmLevel::Warning) {
             let reach = self.reach_of(alarm, &findings);

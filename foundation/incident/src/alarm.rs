@@ -154,3 +154,34 @@ pub struct Suppression {
     /// Why.
     pub reason: String,
 }
+
+/// What a person decides about alarms; the control room writes it down as a fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "kebab-case")]
+pub enum Decision {
+    /// Close an alarm.
+    Close {
+        /// Its id.
+        alarm: String,
+        /// As what.
+        verdict: Verdict,
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Let findings raise no alarm for a while; the id is given by the control room.
+    Suppress {
+        /// What, until when, by whom and why.
+        suppression: Suppression,
+    },
+    /// End a suppression before its time.
+    Lift {
+        /// Its id.
+        suppression: String,
+        /// Who says so.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+}

@@ -26,7 +26,7 @@ mod plan;
 mod situation;
 mod timestamp;
 
-pub use alarm::{Alarm, AlarmLevel, Cause, Finding, Suppression, Verdict};
+pub use alarm::{Alarm, AlarmLevel, Cause, Decision, Finding, Suppression, Verdict};
 pub use assessment::{
     Claim, ClaimTopic, Confidence, Coverage, CredentialAssessment, Hop, HostAssessment, Impact, OutsideEndpoint, OutsideRole,
     Tier,

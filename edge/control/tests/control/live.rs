@@ -1,6 +1,6 @@
 use leckwehr_control::Input;
 use leckwehr_crypt::{hex, sha256};
-use leckwehr_incident::{ClaimTopic, Phase, StepOutcome, What};
+use leckwehr_incident::{ClaimTopic, Decision, Fact, Phase, StepOutcome, Verdict, What};
 
 use crate::house::{HOSTS, House, Manner, Run, approve, attack, word};
 
@@ -270,6 +270,34 @@ fn only_words_for_this_plan_by_two_known_people_count() {
         "words that do not count are in the ledger"
     );
     assert_intent_before_outcome(&run);
+}
+
+#[test]
+fn a_person_closes_an_alarm_and_later_evidence_opens_it_again() {
+    let house = House::new();
+    let close = |alarm: &str| Input::Decided {
+        decision: Decision::Close {
+            alarm: alarm.into(),
+            verdict: Verdict::Contained,
+            by: "anna".into(),
+            reason: "the host is off".into(),
+        },
+    };
+    let mut telemetry = attack(&house);
+    let later = telemetry.pop().unwrap();
+    let mut decided = Some(vec![close("alarm-1"), close("alarm-99"), Input::Telemetry { line: later }]);
+    let answer = move |plan: &leckwehr_incident::PlanRecord| {
+        let mut inputs = decided.take().unwrap_or_default();
+        inputs.extend(approve(plan));
+        inputs
+    };
+    let run = house.run(telemetry, Box::new(answer));
+    run.outcome.as_ref().unwrap();
+    let closed = |f: &&Fact| matches!(&f.what, What::AlarmClosed { .. });
+    let closed: Vec<&str> = run.facts.iter().filter(closed).map(|f| f.by.as_str()).collect();
+    assert_eq!(closed, ["anna"], "an alarm that is not there cannot be closed");
+    let view = &run.situation.alarms["alarm-1"];
+    assert_eq!(view.closings.len(), 1, "{view:?}");
 }
 
 #[test]

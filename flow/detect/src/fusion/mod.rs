@@ -8,7 +8,7 @@ mod suppression;
 use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_estate::Estate;
-use leckwehr_incident::{Alarm, AlarmLevel, Fact, Finding, Suppression, Timestamp, Verdict, What};
+use leckwehr_incident::{Alarm, AlarmLevel, Decision, Fact, Finding, Suppression, Timestamp, Verdict, What};
 use serde::{Deserialize, Serialize};
 
 use entity::Entity;
@@ -112,6 +112,29 @@ impl Fusion {
             raised.extend(alarms);
         }
         raised
+    }
+
+    /// Takes a person's decision and returns who decided and the fact that says so; nothing changes on an error.
+    pub fn decide(&mut self, decision: Decision, now: Timestamp) -> Result<(String, What), FusionError> {
+        match decision {
+            Decision::Close {
+                alarm,
+                verdict,
+                by,
+                reason,
+            } => {
+                let fact = self.close(&alarm, now, &by, verdict, &reason)?;
+                Ok((by, fact))
+            }
+            Decision::Suppress { suppression } => {
+                let by = suppression.author.clone();
+                Ok((by, self.suppress(suppression, now)?))
+            }
+            Decision::Lift { suppression, by, reason } => {
+                let fact = self.lift(&suppression, &by, &reason)?;
+                Ok((by, fact))
+            }
+        }
     }
 
     /// Takes a fact that a ledger holds: after all of them, in order, the fusion is what it was when they were written.
