@@ -40,6 +40,9 @@ known! {
     17 XML_EVENT_ID "Event.System.EventID"
     18 ECS_CATEGORY "event.category"
     19 ECS_ACTION "event.action"
+    20 XML_EVENT_ID_TEXT "Event.System.EventID.#text"
+    21 SYSTEM_EVENT_ID "System.EventID"
+    22 EVENT_TYPE "EventType"
 }
 
 impl FieldId {

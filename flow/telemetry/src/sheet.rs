@@ -1,5 +1,5 @@
 use crate::columns::Columns;
-use crate::format::Dialect;
+use crate::format::{Dialect, channel};
 use crate::{FieldId, FieldNames, Fields, FieldsFull, LogSource, LogSources, NamedFields, Record, SourceId, Value};
 
 /// Where a raw record lies in the file or stream that was read.
@@ -23,8 +23,9 @@ pub struct Sheet {
     pub(crate) dialect: Option<&'static Dialect>,
     pub(crate) columns: Option<Columns>,
     pub(crate) place: RawPlace,
-    /// By family of names and field number: the standard name.
-    renamed: Vec<Vec<FieldId>>,
+    /// By family of names and field number: the standard name, and the same without blanks.
+    renamed: Vec<Vec<(FieldId, FieldId)>>,
+    pub(crate) windows: channel::Seen,
 }
 
 impl Sheet {
@@ -124,17 +125,39 @@ impl Sheet {
     }
 
     /// Gives each field the name that `standard` returns for it, where it returns one; `family` numbers the function.
-    pub(crate) fn rename(&mut self, family: usize, standard: fn(&str) -> Option<&str>) {
+    ///
+    /// A name with blanks, as Defender has them, gets a second one without: rules name either.
+    pub(crate) fn rename(&mut self, family: usize, standard: fn(&str) -> Option<&str>) -> Result<(), FieldsFull> {
         let Self { names, renamed, .. } = self;
         if renamed.len() <= family {
             renamed.resize_with(family + 1, Vec::new);
         }
-        let Some(known) = renamed.get_mut(family) else { return };
+        let Some(known) = renamed.get_mut(family) else { return Ok(()) };
         while known.len() < names.len() {
             let id = FieldId::nth(known.len());
-            let new = standard(names.name(id)).map(str::to_owned);
-            known.push(new.map_or(id, |name| names.intern(&name)));
+            let name = standard(names.name(id)).unwrap_or(names.name(id)).to_owned();
+            let short: String = name.split(' ').collect();
+            let (name, short) = (names.intern(&name), names.intern(&short));
+            known.push((if name == FieldId::OTHER { id } else { name }, short));
         }
-        self.fields.rename(|id| known.get(id.index()).copied().unwrap_or(id));
+        let mut has_second = false;
+        self.fields.rename(|id| match known.get(id.index()) {
+            Some((name, short)) => {
+                has_second |= name != short;
+                *name
+            }
+            None => id,
+        });
+        if has_second {
+            // By standard names now; a field that came with its short name also has both values.
+            let of: Vec<FieldId> = self.fields.iter().map(|(name, _)| name).collect();
+            for of in of {
+                match known.get(of.index()) {
+                    Some((name, short)) if short != name && self.fields.get(*short).is_none() => self.fields.alias(*short, of)?,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -431,7 +431,6 @@ fn ends(step: &[u8; STEP]) -> u32 {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail")]
 mod tests {
     use proptest::prelude::*;
     use serde_json::Value as Json;

@@ -4,6 +4,7 @@ mod audit_event;
 mod auditd;
 mod cef;
 mod cef_event;
+pub(crate) mod channel;
 mod civil;
 mod device;
 mod ecs;
@@ -125,6 +126,6 @@ fn dissolve(sheet: &mut Sheet) -> Result<(), &'static str> {
         return Err("neither Zeek (_path), ECS (event.category) nor Windows (EventID)");
     };
     sheet.dialect = Some(dialect);
-    sheet.rename(family, dialect.standard_name);
-    (dialect.normalise)(sheet).map_err(FieldsFull::reason)
+    let standard = sheet.rename(family, dialect.standard_name);
+    standard.and_then(|()| (dialect.normalise)(sheet)).map_err(FieldsFull::reason)
 }

@@ -1,6 +1,7 @@
 use leckwehr_incident::Timestamp;
 
 use crate::format::Dialect;
+use crate::format::channel::{self, RegistryAction};
 use crate::{FieldId, FieldsFull, Kind, LogSource, NamedFields, Outcome, Product, Record, Sheet};
 
 /// Windows events: flat as NXLog writes them, of winlogbeat 6 and 7, and nested as the event's XML.
@@ -11,6 +12,8 @@ pub(crate) static DIALECT: Dialect = Dialect {
             FieldId::BEAT_EVENT_ID,
             FieldId::OLD_BEAT_EVENT_ID,
             FieldId::XML_EVENT_ID,
+            FieldId::XML_EVENT_ID_TEXT,
+            FieldId::SYSTEM_EVENT_ID,
         ];
         names
             .iter()
@@ -26,37 +29,119 @@ fn event_id(text: &str) -> Option<u32> {
 }
 
 fn normalise(sheet: &mut Sheet) -> Result<(), FieldsFull> {
-    let text = |name| sheet.fields.get(name).map_or("", |v| v.as_text());
+    for (name, of) in [
+        (FieldId::COMPUTER, FieldId::HOSTNAME),
+        (FieldId::PROVIDER_NAME, FieldId::SOURCE_NAME),
+        (FieldId::EVENT_RECORD_ID, FieldId::RECORD_NUMBER),
+    ] {
+        if sheet.fields.get(name).is_none() {
+            sheet.fields.alias(name, of)?;
+        }
+    }
+    let Sheet {
+        fields,
+        sources,
+        windows,
+        ..
+    } = sheet;
+    let text = |name| fields.get(name).map_or("", |v| v.as_text());
     let id = event_id(text(FieldId::EVENT_ID)).unwrap_or(0);
-    let service = service(text(FieldId::CHANNEL));
-    let categories = match (service, id) {
-        ("security", 4624 | 4625) => &["authentication"],
-        ("security", 4688) | ("sysmon", 1) => &["process_creation"],
-        ("security", 4663) => &["file_access"],
-        ("security", 5156) | ("sysmon", 3) => &["network_connection"],
-        ("sysmon", 11) => &["file_event"],
-        ("sysmon", 23 | 26) => &["file_delete"],
-        _ => &[][..],
+    let (channel, provider) = (text(FieldId::CHANNEL), text(FieldId::PROVIDER_NAME));
+    let registry = match id {
+        12 => RegistryAction::read(text(FieldId::EVENT_TYPE), text(FieldId::MESSAGE)),
+        _ => None,
     };
-    sheet.source = sheet.sources.intern("windows", service, categories);
+    sheet.source = windows.source((if channel.is_empty() { provider } else { channel }, id, registry), || {
+        let service = channel::service(channel, provider);
+        sources.intern("windows", service, channel::categories(service, id, registry))
+    });
+    match (&*sheet.log_source().service, id) {
+        ("security", 4688) => aliases(sheet, &PROCESS_CREATION),
+        ("windefend", _) => aliases(sheet, &ANTIVIRUS),
+        _ => Ok(()),
+    }
+}
+
+/// What rules for `process_creation` call the fields of Security's 4688.
+const PROCESS_CREATION: [(&str, &str); 4] = [
+    ("Image", "NewProcessName"),
+    ("ParentImage", "ParentProcessName"),
+    ("LogonId", "SubjectLogonId"),
+    ("IntegrityLevel", "MandatoryLabel"),
+];
+/// What rules for `antivirus` call the fields of Defender's events.
+const ANTIVIRUS: [(&str, &str); 2] = [("Signature", "ThreatName"), ("Filename", "Path")];
+
+fn aliases(sheet: &mut Sheet, aliases: &[(&str, &str)]) -> Result<(), FieldsFull> {
+    for (name, of) in aliases {
+        let (name, of) = (sheet.names.intern(name), sheet.names.intern(of));
+        if sheet.fields.get(name).is_none() {
+            sheet.fields.alias(name, of)?;
+        }
+    }
     Ok(())
 }
 
-/// Returns Sigma's name for the spellings of winlogbeat (6 and 7) and of nested event XML.
+/// Returns Sigma's name for the spellings of winlogbeat (6 and 7) and of the event's XML as JSON, where attributes
+/// stand under `#attributes`, under `<element>_attributes`, behind an `@`, or as they are.
 fn standard_name(name: &str) -> Option<&str> {
-    let data = ["event_data.", "winlog.event_data.", "Event.EventData.", "Event.System."];
+    let data = ["winlog.event_data.", "winlog.user_data.", "event_data.", "user_data."];
     if let Some(rest) = data.iter().find_map(|prefix| name.strip_prefix(prefix)) {
         return Some(rest);
     }
+    let xml = name.strip_prefix("Event.").unwrap_or(name);
+    if let Some(rest) = xml.strip_prefix("EventData.") {
+        return Some(rest.strip_suffix(".#text").unwrap_or(rest));
+    }
+    if let Some(rest) = xml.strip_prefix("UserData.") {
+        let (_element, field) = rest.split_once('.')?;
+        return Some(field);
+    }
+    if let Some(rest) = xml.strip_prefix("System.") {
+        return Some(system_name(rest));
+    }
     let flat = match name {
         "event_id" | "winlog.event_id" => "EventID",
-        "computer_name" | "winlog.computer_name" => "Hostname",
+        "computer_name" | "winlog.computer_name" => "Computer",
         "log_name" | "winlog.channel" => "Channel",
-        "record_number" | "winlog.record_id" => "RecordNumber",
+        "record_number" | "winlog.record_id" => "EventRecordID",
         "source_name" | "winlog.provider_name" => "Provider_Name",
+        "provider_guid" | "winlog.provider_guid" => "Provider_Guid",
+        "winlog.process.pid" => "ExecutionProcessID",
+        "winlog.process.thread.id" => "ExecutionThreadID",
+        "winlog.user.identifier" | "user.identifier" => "UserID",
+        "winlog.activity_id" | "activity_id" => "ActivityID",
+        "winlog.task" => "Task",
+        "winlog.opcode" => "Opcode",
+        "winlog.version" => "Version",
+        "winlog.keywords" => "Keywords",
+        "winlog.time_created" => "TimeCreated",
+        "message" => "Message",
         _ => return None,
     };
     Some(flat)
+}
+
+fn system_name(path: &str) -> &str {
+    let Some((element, attribute)) = path.split_once('.') else {
+        return path;
+    };
+    let element = element.strip_suffix("_attributes").unwrap_or(element);
+    let attribute = attribute.strip_prefix("#attributes.").unwrap_or(attribute);
+    match (element, attribute.strip_prefix('@').unwrap_or(attribute)) {
+        ("Provider", "Name") => "Provider_Name",
+        ("Provider", "Guid") => "Provider_Guid",
+        ("Provider", "EventSourceName") => "EventSourceName",
+        ("EventID", "Qualifiers") => "Qualifiers",
+        ("TimeCreated", "SystemTime") => "TimeCreated",
+        ("Execution", "ProcessID") => "ExecutionProcessID",
+        ("Execution", "ThreadID") => "ExecutionThreadID",
+        ("Security", "UserID") => "UserID",
+        ("Correlation", "ActivityID") => "ActivityID",
+        ("Correlation", "RelatedActivityID") => "RelatedActivityID",
+        (_, "#text") => element,
+        _ => path,
+    }
 }
 
 /// Reads the time of the event itself, then the time at which it was shipped.
@@ -80,11 +165,11 @@ fn record<'a>(fields: NamedFields<'a>, source: &'a LogSource) -> Result<Option<R
         time,
         product: Product::Windows,
         service,
-        category: source.categories.first().map_or("", |category| category),
-        number: fields.count("RecordNumber").or_else(|| fields.count("EventRecordID")),
-        host: fields.first(&["Hostname", "Computer", "ComputerName"]),
+        category: category(source, id),
+        number: fields.count("EventRecordID"),
+        host: fields.first(&["Computer", "ComputerName"]),
         account: account(fields.first(&["TargetUserName", "User", "SubjectUserName", "AccountName"])),
-        sensor: fields.first(&["Hostname", "Computer", "ComputerName"]),
+        sensor: fields.first(&["Computer", "ComputerName"]),
         ..Record::default()
     };
     let (kind, object) = match (service, id) {
@@ -136,20 +221,14 @@ fn details<'a>(fields: NamedFields<'a>, id: u32, record: &mut Record<'a>) {
     }
 }
 
-/// Returns Sigma's service for the channel.
-fn service(channel: &str) -> &str {
-    let known = [
-        ("security", "security"),
-        ("system", "system"),
-        ("application", "application"),
-        ("microsoft-windows-sysmon/operational", "sysmon"),
-        ("microsoft-windows-powershell/operational", "powershell"),
-        ("windows powershell", "powershell-classic"),
-        ("microsoft-windows-wmi-activity/operational", "wmi"),
-        ("microsoft-windows-taskscheduler/operational", "taskscheduler"),
-    ];
-    let found = known.iter().find(|(name, _)| channel.eq_ignore_ascii_case(name));
-    found.map_or(channel, |(_, service)| service)
+/// Returns Sigma's category, or our own word for what Sigma has no category of.
+fn category(source: &LogSource, id: u32) -> &str {
+    match (&*source.service, id) {
+        ("security", 4624 | 4625) => "authentication",
+        ("security", 4663) => "file_access",
+        ("security", 5156) => "network_connection",
+        _ => source.categories.first().map_or("", |category| category),
+    }
 }
 
 /// Returns the account without its domain.

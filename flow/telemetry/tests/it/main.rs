@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a test may fail and say why")]
 
 mod text;
+mod windows;
 
 use std::io::Write;
 use std::path::PathBuf;
