@@ -14,6 +14,7 @@
 //! - Knows nothing of eAU business rules.
 
 mod inspect;
+pub mod narrative;
 mod outcome;
 pub mod path;
 pub mod source;

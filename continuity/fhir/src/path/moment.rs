@@ -1,6 +1,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use super::value::System;
+
 /// How exact a date or time is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Precision {
@@ -27,6 +29,22 @@ pub enum MomentKind {
     DateTime,
     /// `Time`.
     Time,
+}
+
+impl MomentKind {
+    /// Returns whether it is a time of day, which compares with no date.
+    pub fn is_time(self) -> bool {
+        self == Self::Time
+    }
+
+    /// Returns the type.
+    pub fn system(self) -> System {
+        match self {
+            Self::Date => System::Date,
+            Self::DateTime => System::DateTime,
+            Self::Time => System::Time,
+        }
+    }
 }
 
 /// A date, a date with time, or a time of day, as exact as it was written.

@@ -67,3 +67,20 @@ pub enum System {
     /// `System.Quantity`.
     Quantity,
 }
+
+impl System {
+    /// Returns the name of the type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Any => "Any",
+            Self::Boolean => "Boolean",
+            Self::String => "String",
+            Self::Integer => "Integer",
+            Self::Decimal => "Decimal",
+            Self::Date => "Date",
+            Self::DateTime => "DateTime",
+            Self::Time => "Time",
+            Self::Quantity => "Quantity",
+        }
+    }
+}

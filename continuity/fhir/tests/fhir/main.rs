@@ -5,6 +5,8 @@
     reason = "a test's helpers fail and talk like the test itself"
 )]
 
+mod definitions;
+mod fhirpath;
 mod hostile;
 mod source;
 
