@@ -72,6 +72,11 @@ impl SensorAccount {
         self.seen = Some(self.seen.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
     }
 
+    /// Enters records that are known to be lost by other means than their own numbers.
+    pub(crate) fn lose(&mut self, records: u64) {
+        self.missing += records;
+    }
+
     /// Enters the sensor's own number of a record.
     pub(crate) fn number(&mut self, number: u64) {
         let Some(last) = self.last else {

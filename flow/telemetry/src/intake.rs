@@ -1,12 +1,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 
 use leckwehr_incident::Timestamp;
 
 use crate::file::{self, Line};
-use crate::format::{Fault, Lines, Read};
+use crate::format::packets::Packets;
+use crate::format::{Fault, Lines, Read, suricata};
 use crate::{Events, Product, RawPlace, Record, SensorAccount, Sheet, SyslogClock};
 
 /// Longest line read, in bytes; a longer one is damaged.
@@ -173,6 +174,9 @@ impl Intake {
             path: path.to_owned(),
             source,
         })?;
+        if reader.fill_buf().is_ok_and(Packets::is) {
+            return self.read_packets(path, &source, reader, batch_max, sink);
+        }
         let (mut report, mut line, mut lines) = (FileReport::default(), Vec::new(), Lines::default());
         lines.set_clock(self.clock.unwrap_or_else(|| clock_of(path)));
         let events_before = self.books.events_total;
@@ -206,6 +210,52 @@ impl Intake {
                 Taken::Event => {}
                 Taken::Ignored => report.ignored += 1,
                 Taken::Damaged => report.damaged += 1,
+            }
+            if self.books.events.len() >= batch_max {
+                sink(self.take());
+            }
+        }
+    }
+
+    /// Reads a file of packets; every packet counts as a line.
+    fn read_packets(
+        &mut self,
+        path: &Path,
+        source: &str,
+        mut reader: Box<dyn BufRead>,
+        batch_max: usize,
+        sink: &mut dyn FnMut(Events),
+    ) -> Result<FileReport, IntakeError> {
+        let (mut packets, events_before, damaged_before) =
+            (Packets::new(source), self.books.events_total, self.books.damaged_total);
+        loop {
+            let next = packets.next(&mut *reader, &mut self.books.sheet);
+            while let Some(loss) = packets.loss() {
+                account(&mut self.books.accounts, &loss.sensor).lose(loss.records);
+            }
+            let events = self.books.events_total - events_before;
+            match next {
+                Ok(Some(read)) => drop(self.books.enter(read.map(|()| Read::Record), source, b"")),
+                Ok(None) => {
+                    let (lines, bytes) = (packets.place().record, packets.place().offset);
+                    let damaged = self.books.damaged_total - damaged_before;
+                    return Ok(FileReport {
+                        lines,
+                        events,
+                        ignored: 0,
+                        damaged,
+                        bytes,
+                    });
+                }
+                Err(source) => {
+                    let (path, offset) = (path.to_owned(), packets.place().offset);
+                    return Err(IntakeError::Read {
+                        path,
+                        offset,
+                        events,
+                        source,
+                    });
+                }
             }
             if self.books.events.len() >= batch_max {
                 sink(self.take());
@@ -277,6 +327,10 @@ impl Books {
         if record.product == Product::Zeek && record.service == "capture_loss" {
             let lost = self.sheet.named().number::<f64>("percent_lost").unwrap_or(0.0) / 100.0;
             account.capture_loss = account.capture_loss.max(lost);
+            return Ok(Taken::Ignored);
+        }
+        if record.product == Product::Suricata && record.service == "stats" {
+            account.capture_loss = account.capture_loss.max(suricata::capture_loss(self.sheet.named()));
             return Ok(Taken::Ignored);
         }
         account.count(record.time);

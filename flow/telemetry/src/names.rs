@@ -43,6 +43,13 @@ known! {
     20 XML_EVENT_ID_TEXT "Event.System.EventID.#text"
     21 SYSTEM_EVENT_ID "System.EventID"
     22 EVENT_TYPE "EventType"
+    23 EVE_TYPE "event_type"
+    24 EVE_FLOW "flow_id"
+    25 EVE_TIMESTAMP "timestamp"
+    26 OCSF_CLASS "class_uid"
+    27 OCSF_CATEGORY "category_uid"
+    28 OCSF_VERSION "metadata.version"
+    29 API_VERSION "apiVersion"
 }
 
 impl FieldId {

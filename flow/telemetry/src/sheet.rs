@@ -113,6 +113,13 @@ impl Sheet {
         Ok(Some(id))
     }
 
+    /// Adds a number that is written already.
+    pub(crate) fn put_digits(&mut self, name: &str, digits: &str) -> Result<Option<FieldId>, FieldsFull> {
+        let id = self.names.intern(name);
+        self.fields.push(id, Value::Number(digits))?;
+        Ok(Some(id))
+    }
+
     /// Gives the values of a field, if there are any, a second name.
     pub(crate) fn put_alias(&mut self, name: &str, of: Option<FieldId>) -> Result<(), FieldsFull> {
         match of {

@@ -9,20 +9,35 @@ mod civil;
 mod device;
 mod ecs;
 mod json;
+mod kubernetes;
 mod linux;
+mod netflow;
+mod netflow_element;
+mod netflow_flow;
+mod netflow_template;
+mod ocsf;
 mod octets;
+mod otlp;
+pub(crate) mod packets;
+mod protobuf;
+pub(crate) mod suricata;
 mod syscall;
 mod syslog;
 mod text;
 mod windows;
 mod zeek;
 
+pub use self::netflow::{EXPORTERS_MAX, Loss};
 pub use self::octets::{Frame, MESSAGE_BYTES_MAX, SyslogFramer};
+pub use self::otlp::{OtlpEncoding, REQUEST_RECORDS_MAX};
+pub use self::packets::CAPTURE_BYTES_MAX;
 pub use self::syslog::SyslogClock;
 
 use self::json::JsonReader;
+use self::netflow::FlowReader;
+use self::otlp::OtlpReader;
 use self::text::Text;
-use crate::{Fields, FieldsFull, LogSource, NamedFields, Record, Sheet};
+use crate::{Fields, FieldsFull, LogSource, NamedFields, RawPlace, Record, Sheet};
 
 /// How one family of records with named fields is normalised. A row of [`DIALECTS`].
 #[derive(Debug)]
@@ -38,7 +53,14 @@ pub(crate) struct Dialect {
 }
 
 /// Dialects of records with named fields (JSON objects), the surest marks first.
-static DIALECTS: [&Dialect; 3] = [&zeek::DIALECT, &windows::DIALECT, &ecs::DIALECT];
+static DIALECTS: [&Dialect; 6] = [
+    &zeek::DIALECT,
+    &windows::DIALECT,
+    &suricata::DIALECT,
+    &ocsf::DIALECT,
+    &kubernetes::DIALECT,
+    &ecs::DIALECT,
+];
 
 /// Why a piece of a stream is damaged, and at which of its bytes that shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,12 +92,45 @@ pub enum Read {
 pub struct Lines {
     json: JsonReader,
     text: Text,
+    otlp: OtlpReader,
+    flows: FlowReader,
 }
 
 impl Lines {
     /// Says how times without a year or a zone are to be read, and what time a record has that says none.
     pub fn set_clock(&mut self, clock: SyslogClock) {
         self.text.clock = clock;
+    }
+
+    /// Reads one message that came in over a syslog socket: whatever it looks like, it is one.
+    ///
+    /// # Errors
+    /// Why it is damaged, where it carries a record of another format.
+    pub fn read_syslog(&mut self, message: &[u8], sheet: &mut Sheet) -> Result<Read, Fault> {
+        self.text.is_syslog = true;
+        self.read(message, sheet)
+    }
+
+    /// Takes one request of OTLP/HTTP; its records come by [`Lines::more`]. Returns how many they are.
+    ///
+    /// # Errors
+    /// Why it cannot be read to its end; what was read before is kept.
+    pub fn take_otlp(&mut self, body: &[u8], encoding: OtlpEncoding, place: RawPlace) -> Result<usize, Fault> {
+        self.otlp.take(body, encoding, place)
+    }
+
+    /// Takes one export packet of NetFlow or IPFIX from `exporter`; its flows come by [`Lines::more`]. Returns how many octets
+    /// it has: in a file, where the next one begins.
+    ///
+    /// # Errors
+    /// Why it is none, or where it ends early; what was whole before is kept.
+    pub fn take_flows(&mut self, exporter: &str, packet: &[u8], place: RawPlace) -> Result<usize, Fault> {
+        self.flows.take(exporter, packet, place)
+    }
+
+    /// Returns records known to be lost by the numbers of who sent them, each loss once.
+    pub fn loss(&mut self) -> Option<Loss> {
+        self.flows.loss()
     }
 
     /// Reads one line into the sheet; the format is told by its beginning. Further records of it come by [`Lines::more`].
@@ -95,6 +150,10 @@ impl Lines {
         if line.is_empty() {
             return Ok(Read::Nothing);
         }
+        if is_otlp(line) {
+            self.otlp.take(line, OtlpEncoding::Json, sheet.place)?;
+            return self.more(sheet);
+        }
         if !line.starts_with(b"{")
             && let Some(read) = self.text.read(line, &mut self.json, sheet)
         {
@@ -110,20 +169,36 @@ impl Lines {
     /// # Errors
     /// Why the record is damaged.
     pub fn more(&mut self, sheet: &mut Sheet) -> Result<Read, Fault> {
-        self.text.more(sheet)
+        let mut read = self.otlp.more(&mut self.text, &mut self.json, sheet)?;
+        if read == Read::Nothing {
+            read = self.text.more(sheet)?;
+        }
+        if read == Read::Nothing {
+            read = self.flows.more(sheet)?;
+        }
+        Ok(read)
     }
 
     /// Takes what waits for further lines for whole: the stream has ended, or been silent. [`Lines::more`] gives it.
     pub fn finish(&mut self) {
         self.text.finish();
+        self.flows.finish();
     }
+}
+
+/// Returns whether the line is a request of OTLP, as its file exporter writes one a line.
+fn is_otlp(line: &[u8]) -> bool {
+    let inner = line.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    inner.is_some_and(|inner| inner.starts_with(b"\"resourceLogs\""))
 }
 
 /// Finds the dialect of a record with named fields and normalises it.
 fn dissolve(sheet: &mut Sheet) -> Result<(), &'static str> {
     let found = DIALECTS.iter().enumerate().find(|(_, dialect)| (dialect.is)(&sheet.fields));
     let Some((family, dialect)) = found else {
-        return Err("neither Zeek (_path), ECS (event.category) nor Windows (EventID)");
+        return Err(
+            "neither Zeek (_path), Windows (EventID), Suricata (event_type), OCSF (class_uid), Kubernetes audit nor ECS (event.category)",
+        );
     };
     sheet.dialect = Some(dialect);
     let standard = sheet.rename(family, dialect.standard_name);
