@@ -31,7 +31,7 @@ impl Room {
 /// Returns whether `from` may import `to`.
 fn allowed(from: &Room, to: &Room) -> bool {
     match (from.group.as_str(), to.group.as_str()) {
-        ("edge" | "range", _) | ("foundation" | "continuity", "foundation") => true,
+        ("edge" | "range" | "fuzz", _) | ("foundation" | "continuity", "foundation") => true,
         ("flow", "foundation") => from.place().is_some(),
         ("flow", "flow") => matches!((from.place(), to.place()), (Some(from), Some(to)) if to < from),
         ("continuity", "continuity") => (from.name.as_str(), to.name.as_str()) == ("eau", "fhir"),
@@ -70,7 +70,7 @@ fn arrows() -> Vec<(Room, Room)> {
     arrows
 }
 
-/// The room in a folder; `range` is a group of one.
+/// The room in a folder; `range` and `fuzz` are groups of one.
 fn room(top: &str, folder: &str) -> Room {
     let path = folder.strip_prefix(top).unwrap_or(folder).trim_start_matches('/');
     let (group, name) = path.split_once('/').unwrap_or((path, path));
