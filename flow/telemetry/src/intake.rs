@@ -1,14 +1,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{self, BufRead};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use leckwehr_incident::Timestamp;
 
-use crate::file::{self, Line};
-use crate::format::packets::Packets;
 use crate::format::{Fault, Lines, Read, suricata};
-use crate::{Events, Product, RawPlace, Record, SensorAccount, Sheet, SyslogClock};
+use crate::{Events, Item, Product, RawPlace, Reader, Record, SensorAccount, Sheet, SyslogClock};
 
 /// Longest line read, in bytes; a longer one is damaged.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
@@ -36,6 +34,19 @@ pub struct Damaged {
     pub at: u64,
     /// Its first bytes, kept aside; never shown or logged.
     pub raw: Vec<u8>,
+}
+
+impl Damaged {
+    pub(crate) fn new(source: &str, place: RawPlace, fault: Fault, raw: &[u8]) -> Self {
+        Self {
+            source: source.to_owned(),
+            record: place.record,
+            offset: place.offset,
+            reason: fault.reason,
+            at: fault.at as u64,
+            raw: raw.iter().take(DAMAGED_BYTES_MAX).copied().collect(),
+        }
+    }
 }
 
 /// What became of a line.
@@ -170,33 +181,30 @@ impl Intake {
         let source = path
             .file_name()
             .map_or_else(|| path.to_string_lossy(), |n| n.to_string_lossy());
-        let mut reader = file::open(path).map_err(|source| IntakeError::Open {
-            path: path.to_owned(),
-            source,
-        })?;
-        if reader.fill_buf().is_ok_and(Packets::is) {
-            return self.read_packets(path, &source, reader, batch_max, sink);
+        let mut reader = Reader::open(path)?;
+        if let Some(clock) = self.clock {
+            reader.set_clock(clock);
         }
-        let (mut report, mut line, mut lines) = (FileReport::default(), Vec::new(), Lines::default());
-        lines.set_clock(self.clock.unwrap_or_else(|| clock_of(path)));
+        let mut report = FileReport::default();
         let events_before = self.books.events_total;
         loop {
-            let offset = report.bytes;
-            let found = file::read_line(&mut *reader, &mut line, LINE_BYTES_MAX, &mut report.bytes);
-            let taken = match found {
-                Ok(Line::End) => {
-                    lines.finish();
-                    self.books.take_more(&mut lines, &source);
-                    report.events = self.books.events_total - events_before;
-                    return Ok(report);
+            match reader.next(&mut self.books.sheet) {
+                Ok(Item::Record) => match self.books.enter(Ok(Read::Record), &source, reader.raw(&self.books.sheet)) {
+                    Taken::Event => {}
+                    Taken::Ignored => report.ignored += 1,
+                    Taken::Damaged => report.damaged += 1,
+                },
+                Ok(Item::Damaged(damaged)) => {
+                    report.damaged += 1;
+                    self.books.keep(damaged);
                 }
-                Ok(Line::Whole) => self.books.take_line(&mut lines, &source, report.lines + 1, offset, &line),
-                Ok(Line::TooLong) => {
-                    self.books
-                        .keep_aside(&source, report.lines + 1, offset, "the line is longer than the limit", &line)
-                }
-                Err(source) => {
-                    let (path, events) = (path.to_owned(), self.books.events_total - events_before);
+                Ok(Item::Lost(loss)) => account(&mut self.books.accounts, &loss.sensor).lose(loss.records),
+                Ok(Item::Ignored | Item::Rotated | Item::Truncated) => report.ignored += 1,
+                Ok(Item::End) => break,
+                Err(IntakeError::Read {
+                    path, offset, source, ..
+                }) => {
+                    let events = self.books.events_total - events_before;
                     return Err(IntakeError::Read {
                         path,
                         offset,
@@ -204,63 +212,17 @@ impl Intake {
                         source,
                     });
                 }
-            };
-            report.lines += 1;
-            match taken {
-                Taken::Event => {}
-                Taken::Ignored => report.ignored += 1,
-                Taken::Damaged => report.damaged += 1,
+                Err(error) => return Err(error),
             }
             if self.books.events.len() >= batch_max {
                 sink(self.take());
             }
         }
-    }
-
-    /// Reads a file of packets; every packet counts as a line.
-    fn read_packets(
-        &mut self,
-        path: &Path,
-        source: &str,
-        mut reader: Box<dyn BufRead>,
-        batch_max: usize,
-        sink: &mut dyn FnMut(Events),
-    ) -> Result<FileReport, IntakeError> {
-        let (mut packets, events_before, damaged_before) =
-            (Packets::new(source), self.books.events_total, self.books.damaged_total);
-        loop {
-            let next = packets.next(&mut *reader, &mut self.books.sheet);
-            while let Some(loss) = packets.loss() {
-                account(&mut self.books.accounts, &loss.sensor).lose(loss.records);
-            }
-            let events = self.books.events_total - events_before;
-            match next {
-                Ok(Some(read)) => drop(self.books.enter(read.map(|()| Read::Record), source, b"")),
-                Ok(None) => {
-                    let (lines, bytes) = (packets.place().record, packets.place().offset);
-                    let damaged = self.books.damaged_total - damaged_before;
-                    return Ok(FileReport {
-                        lines,
-                        events,
-                        ignored: 0,
-                        damaged,
-                        bytes,
-                    });
-                }
-                Err(source) => {
-                    let (path, offset) = (path.to_owned(), packets.place().offset);
-                    return Err(IntakeError::Read {
-                        path,
-                        offset,
-                        events,
-                        source,
-                    });
-                }
-            }
-            if self.books.events.len() >= batch_max {
-                sink(self.take());
-            }
-        }
+        let end = reader.position();
+        report.lines = end.record.saturating_sub(1);
+        report.bytes = end.offset;
+        report.events = self.books.events_total - events_before;
+        Ok(report)
     }
 
     /// Returns the events taken since the last call.
@@ -351,33 +313,20 @@ impl Books {
     }
 
     fn keep_aside(&mut self, source: &str, record: u64, offset: u64, fault: impl Into<Fault>, line: &[u8]) -> Taken {
-        let fault = fault.into();
-        self.damaged_total += 1;
-        account(&mut self.accounts, source).damaged += 1;
-        if self.damaged.len() < DAMAGED_MAX {
-            self.damaged.push(Damaged {
-                source: source.to_owned(),
-                record,
-                offset,
-                reason: fault.reason,
-                at: fault.at as u64,
-                raw: line.iter().take(DAMAGED_BYTES_MAX).copied().collect(),
-            });
-        }
+        self.keep(Damaged::new(source, RawPlace { record, offset }, fault.into(), line));
         Taken::Damaged
+    }
+
+    fn keep(&mut self, damaged: Damaged) {
+        self.damaged_total += 1;
+        account(&mut self.accounts, &damaged.source).damaged += 1;
+        if self.damaged.len() < DAMAGED_MAX {
+            self.damaged.push(damaged);
+        }
     }
 }
 
 /// Returns the time of a file's last change: no record in it was written later.
-fn clock_of(path: &Path) -> SyslogClock {
-    let changed = std::fs::metadata(path).and_then(|m| m.modified()).ok();
-    let since_1970 = changed.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-    let reference = since_1970
-        .and_then(|d| i64::try_from(d.as_nanos()).ok())
-        .map_or_else(Timestamp::default, Timestamp);
-    SyslogClock { reference, offset_s: 0 }
-}
-
 /// Returns whose account the record belongs to: each Windows channel of a host has a numbering of its own, and so has
 /// its audit system.
 fn sensor<'a>(record: &Record<'a>, source: &'a str) -> Cow<'a, str> {

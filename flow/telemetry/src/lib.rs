@@ -42,6 +42,7 @@ mod format;
 mod intake;
 mod named;
 mod names;
+mod reader;
 mod sheet;
 mod source;
 mod symbols;
@@ -61,6 +62,7 @@ pub use intake::{
 };
 pub use named::NamedFields;
 pub use names::{FIELD_NAME_BYTES_MAX, FIELD_NAMES_MAX, FieldId, FieldNames};
+pub use reader::{Item, Reader};
 pub use sheet::{RawPlace, Sheet};
 pub use source::{LOG_SOURCES_MAX, LogSource, LogSources, SourceId};
 pub use symbols::{Sym, Symbols};

@@ -50,6 +50,11 @@ known! {
     27 OCSF_CATEGORY "category_uid"
     28 OCSF_VERSION "metadata.version"
     29 API_VERSION "apiVersion"
+    30 SYSTEM "System"
+    31 EVENT_DATA "EventData"
+    32 USER_DATA "UserData"
+    33 RENDERING_INFO "RenderingInfo"
+    34 NAME "Name"
 }
 
 impl FieldId {

@@ -8,6 +8,7 @@ pub(crate) mod channel;
 mod civil;
 mod device;
 mod ecs;
+mod evtx;
 mod json;
 mod kubernetes;
 mod linux;
@@ -33,6 +34,7 @@ pub use self::otlp::{OtlpEncoding, REQUEST_RECORDS_MAX};
 pub use self::packets::CAPTURE_BYTES_MAX;
 pub use self::syslog::SyslogClock;
 
+pub(crate) use self::evtx::{EvtxReader, Piece, is_evtx};
 use self::json::JsonReader;
 use self::netflow::FlowReader;
 use self::otlp::OtlpReader;

@@ -128,7 +128,15 @@ fn system_name(path: &str) -> &str {
     };
     let element = element.strip_suffix("_attributes").unwrap_or(element);
     let attribute = attribute.strip_prefix("#attributes.").unwrap_or(attribute);
-    match (element, attribute.strip_prefix('@').unwrap_or(attribute)) {
+    match attribute.strip_prefix('@').unwrap_or(attribute) {
+        "#text" => element,
+        attribute => attribute_name(element, attribute).unwrap_or(path),
+    }
+}
+
+/// Returns what an attribute of an element of `System` is called.
+pub(crate) fn attribute_name(element: &str, attribute: &str) -> Option<&'static str> {
+    Some(match (element, attribute) {
         ("Provider", "Name") => "Provider_Name",
         ("Provider", "Guid") => "Provider_Guid",
         ("Provider", "EventSourceName") => "EventSourceName",
@@ -139,9 +147,8 @@ fn system_name(path: &str) -> &str {
         ("Security", "UserID") => "UserID",
         ("Correlation", "ActivityID") => "ActivityID",
         ("Correlation", "RelatedActivityID") => "RelatedActivityID",
-        (_, "#text") => element,
-        _ => path,
-    }
+        _ => return None,
+    })
 }
 
 /// Reads the time of the event itself, then the time at which it was shipped.

@@ -1,6 +1,7 @@
 //! Tests of the intake on lines of each format, on damaged input, and on recordings.
 #![expect(clippy::print_stdout, reason = "a test may fail and say why")]
 
+mod evtx;
 mod flows;
 mod text;
 mod windows;
