@@ -89,39 +89,39 @@ impl<'a> Evaluator<'a> {
     }
 
     fn holds_for(&mut self, criterion: &'a Expr, item: &Value<'a>, index: usize) -> Result<bool, Stop> {
-        let items = self.eval(criterion, Scope::item(item, index))?;
-        Ok(self.truth(&items)? == Some(true))
+        Ok(self.condition(criterion, Scope::item(item, index))? == Some(true))
+    }
+
+    /// Whether the criterion holds for some item. One item decides, whatever cannot be told of others.
+    pub fn exists(&mut self, criterion: &'a Expr, items: &[Value<'a>]) -> Result<bool, Stop> {
+        self.is_met(criterion, items, true)
+    }
+
+    /// Whether the criterion holds for each item.
+    pub fn all(&mut self, criterion: &'a Expr, items: &[Value<'a>]) -> Result<bool, Stop> {
+        self.is_met(criterion, items, false).map(|met| !met)
+    }
+
+    /// Whether for some item the criterion has this answer.
+    fn is_met(&mut self, criterion: &'a Expr, items: &[Value<'a>], wanted: bool) -> Result<bool, Stop> {
+        let mut doubt = None;
+        for (index, item) in items.iter().enumerate() {
+            match self.holds_for(criterion, item, index) {
+                Ok(holds) if holds == wanted => return Ok(true),
+                Ok(_) => {}
+                Err(Stop::Unknown(unknown)) if unknown != Doubt::Steps => doubt = Some(unknown),
+                Err(stop) => return Err(stop),
+            }
+        }
+        doubt.map_or(Ok(false), |doubt| Err(doubt.into()))
     }
 
     fn call_with_criteria(&mut self, call: &'a Call, items: Items<'a>, scope: Scope<'_, 'a>) -> Outcome<'a> {
         let first = call.arguments.first();
         match (call.function, first) {
             (Function::Exists, None) => Ok(answer(Some(!items.is_empty()))),
-            (Function::Exists, Some(criterion)) => {
-                // One item that holds decides, whatever cannot be told of others.
-                let mut doubt = None;
-                for (index, item) in items.iter().enumerate() {
-                    match self.holds_for(criterion, item, index) {
-                        Ok(true) => return Ok(answer(Some(true))),
-                        Ok(false) => {}
-                        Err(Stop::Unknown(unknown)) if unknown != Doubt::Steps => doubt = Some(unknown),
-                        Err(stop) => return Err(stop),
-                    }
-                }
-                doubt.map_or(Ok(answer(Some(false))), |doubt| Err(doubt.into()))
-            }
-            (Function::All, Some(criterion)) => {
-                let mut doubt = None;
-                for (index, item) in items.iter().enumerate() {
-                    match self.holds_for(criterion, item, index) {
-                        Ok(true) => {}
-                        Ok(false) => return Ok(answer(Some(false))),
-                        Err(Stop::Unknown(unknown)) if unknown != Doubt::Steps => doubt = Some(unknown),
-                        Err(stop) => return Err(stop),
-                    }
-                }
-                doubt.map_or(Ok(answer(Some(true))), |doubt| Err(doubt.into()))
-            }
+            (Function::Exists, Some(criterion)) => Ok(answer(Some(self.exists(criterion, &items)?))),
+            (Function::All, Some(criterion)) => Ok(answer(Some(self.all(criterion, &items)?))),
             (Function::Where, Some(criterion)) => {
                 let mut kept = Items::new();
                 for (index, item) in items.into_iter().enumerate() {

@@ -7,7 +7,7 @@ use super::host::{Conformance, Resolution};
 use super::operator::{answer, single};
 use super::value::Value;
 use crate::narrative;
-use crate::source::NodeId;
+use crate::source::{NameId, NodeId};
 
 impl<'a> Evaluator<'a> {
     /// The functions that FHIR adds (FHIR R4, "FHIRPath", additional functions).
@@ -18,7 +18,7 @@ impl<'a> Evaluator<'a> {
                 let Some(url) = self.single_text(&url)? else {
                     return Ok(Items::new());
                 };
-                self.extensions(&items, "extension", |found| found == url)
+                self.extensions(&items, self.scene.typed.extension, |found| found == url)
             }
             Function::HasValue => Ok(answer(Some(matches!(&items[..], [item] if self.has_value(item))))),
             Function::GetValue => match &items[..] {
@@ -65,27 +65,27 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn extensions(&mut self, items: &[Value<'a>], kind: &str, wanted: impl Fn(&str) -> bool) -> Outcome<'a> {
-        let document = self.document();
+    fn extensions(&mut self, items: &[Value<'a>], kind: Option<NameId>, wanted: impl Fn(&str) -> bool) -> Outcome<'a> {
+        let Some(kind) = kind else { return Ok(Items::new()) };
         let mut found = Items::new();
         for item in items {
             let Value::Node(node) = item else { continue };
-            let mut looked = 0;
-            for child in document.children(*node) {
-                looked += 1;
-                if document.name(child) == kind && self.url(child).is_some_and(&wanted) {
+            let looked = self.scene.typed.children_named(*node, kind, |child| {
+                if self.url(child).is_some_and(&wanted) {
                     found.push(Value::Node(child));
                 }
-            }
+            });
             self.spend(looked)?;
         }
         Ok(found)
     }
 
     fn url(&self, extension: NodeId) -> Option<&'a str> {
-        let document = self.document();
-        let url = document.children(extension).find(|n| document.name(*n) == "url");
-        url.and_then(|url| document.value(url))
+        let mut url = None;
+        self.scene
+            .typed
+            .children_named(extension, self.scene.typed.url?, |child| url = Some(child));
+        self.document().value(url?)
     }
 
     /// Follows references, canonicals and URIs. What leads nowhere is left out.
@@ -155,7 +155,9 @@ impl<'a> Evaluator<'a> {
             let url = self.argument(call, index, scope)?;
             known.extend(self.single_text(&url)?);
         }
-        let unexpected = self.extensions(&items, "modifierExtension", |url| known.iter().all(|k| k != url))?;
+        let unexpected = self.extensions(&items, self.document().name_of("modifierExtension"), |url| {
+            known.iter().all(|k| k != url)
+        })?;
         if unexpected.is_empty() {
             Ok(items)
         } else {

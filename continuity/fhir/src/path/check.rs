@@ -90,9 +90,9 @@ impl Checker<'_> {
                 kind
             }
             Expr::Sign(_, of) => self.expr(of, this)?,
-            Expr::TypeOperator(function, of, spec, at) => {
+            Expr::TypeOperator(function, of, spec) => {
                 let kind = self.expr(of, this)?;
-                self.typed(*function, &kind, spec, *at)?
+                self.typed(*function, &kind, spec, 0)?
             }
             Expr::Binary(operator, sides) => {
                 let (left, right) = (self.expr(&sides.0, this)?, self.expr(&sides.1, this)?);
@@ -164,7 +164,7 @@ impl Checker<'_> {
     }
 
     fn typed(&self, function: Function, of: &Kind, spec: &TypeSpec, at: usize) -> Result<Kind, PathError> {
-        if spec.fhir.is_none() && spec.system.is_none() && !spec.of_system {
+        if !spec.exists() {
             return Err(PathError {
                 kind: PathErrorKind::NoSuchType(spec.name.to_string()),
                 at,

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::evaluate::{EvaluationError, Evaluator, Items, Outcome, Stop};
 use super::moment::Moment;
-use super::operator::{answer, single};
+use super::operator::single;
 use super::schema::Primitive;
 use super::unit::Unit;
 use super::value::{Quantity, Value};
@@ -322,10 +322,9 @@ impl<'a> Evaluator<'a> {
     }
 
     /// `in`: the item on the left.
-    pub fn membership(&mut self, item: Items<'a>, among: Items<'a>) -> Outcome<'a> {
-        let Some(item) = single(item)? else { return Ok(Items::new()) };
-        let found = self.is_in(&item, &among)?;
-        Ok(answer(Some(found)))
+    pub fn membership(&mut self, item: Items<'a>, among: &[Value<'a>]) -> Result<Option<bool>, Stop> {
+        let Some(item) = single(item)? else { return Ok(None) };
+        self.is_in(&item, among).map(Some)
     }
 }
 

@@ -169,6 +169,24 @@ impl<'a> Evaluator<'a> {
         self.eval(root, scope)
     }
 
+    pub fn holds(&mut self, root: &'a Expr) -> Result<bool, Stop> {
+        let this = [Value::Node(self.context)];
+        let scope = Scope {
+            this: &this,
+            index: None,
+            total: None,
+        };
+        if matches!(root, Expr::Binary(operator, _) if operator.is_condition()) {
+            return Ok(self.condition(root, scope)? == Some(true));
+        }
+        let items = self.eval(root, scope)?;
+        Ok(match &items[..] {
+            [] => false,
+            [item] => self.boolean(item).unwrap_or(true),
+            _ => true,
+        })
+    }
+
     pub fn document(&self) -> &'a Document {
         self.scene.typed.document()
     }
@@ -205,7 +223,7 @@ impl<'a> Evaluator<'a> {
                 self.sign(*negative, of)
             }
             Expr::Binary(operator, sides) => self.binary(*operator, &sides.0, &sides.1, scope),
-            Expr::TypeOperator(function, of, spec, _) => {
+            Expr::TypeOperator(function, of, spec) => {
                 let of = self.eval(of, scope)?;
                 self.type_function(*function, of, spec)
             }
@@ -231,7 +249,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn path(&mut self, start: &'a Expr, steps: &'a [Step], scope: Scope<'_, 'a>) -> Outcome<'a> {
+    pub fn path(&mut self, start: &'a Expr, steps: &'a [Step], scope: Scope<'_, 'a>) -> Outcome<'a> {
         // The commonest path begins with a name: no need to copy `$this` for it.
         let (mut items, steps) = match (start, steps) {
             (Expr::This, [first @ (Step::Begin(..) | Step::Child(..)), rest @ ..]) => (self.named(first, scope.this)?, rest),
@@ -272,26 +290,29 @@ impl<'a> Evaluator<'a> {
         Ok(found)
     }
 
-    /// Finds children by the name of their element (`value`) or as they are written (`valueQuantity`), which older rules use.
     fn children_named(&mut self, node: NodeId, name: &Name, found: &mut Items<'a>) -> Result<(), Stop> {
-        let document = self.document();
-        let mut looked = 0;
-        for child in document.children(node) {
-            looked += 1;
-            let matches = match name.id {
-                Some(id) => self.scene.typed.element(child) == id || document.name_id(child) == id,
-                None => document.name_id(child).is_local() && document.name(child) == &*name.text,
-            };
-            if matches {
-                found.push(Value::Node(child));
+        let looked = match name.id {
+            Some(id) => self
+                .scene
+                .typed
+                .children_named(node, id, |child| found.push(Value::Node(child))),
+            // A name that the schema does not know is known to the document alone, if to anybody.
+            None => {
+                let document = self.document();
+                let children = document.children(node).map(|child| {
+                    if document.name_id(child).is_local() && document.name(child) == &*name.text {
+                        found.push(Value::Node(child));
+                    }
+                });
+                children.count()
             }
-        }
+        };
         self.spend(looked)
     }
 
     pub fn is_a(&self, node: NodeId, base: TypeId) -> bool {
         let of = self.scene.typed.type_of(node);
-        of.is_some_and(|of| self.scene.schema.is_subtype(of, base))
+        of.is_some_and(|of| of == base || self.scene.schema.is_subtype(of, base))
     }
 
     /// Returns what a node's value is to FHIRPath, if it is a primitive.
@@ -301,7 +322,7 @@ impl<'a> Evaluator<'a> {
 
     /// `is`, `as` and `ofType`.
     pub fn type_function(&mut self, function: Function, items: Items<'a>, spec: &TypeSpec) -> Outcome<'a> {
-        if spec.fhir.is_none() && spec.system.is_none() && !spec.of_system {
+        if !spec.exists() {
             return Err(EvaluationError::NoSuchType.into());
         }
         self.spend(items.len())?;
@@ -319,7 +340,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Returns whether an item is of a type. Primitive types are picked exactly: a code is a string, but not picked as one.
-    fn is_of(&self, item: &Value<'a>, spec: &TypeSpec, picked: bool) -> bool {
+    pub fn is_of(&self, item: &Value<'a>, spec: &TypeSpec, picked: bool) -> bool {
         match item {
             Value::Node(node) => {
                 let (Some(of), Some(base)) = (self.scene.typed.type_of(*node), spec.fhir) else {
@@ -328,21 +349,21 @@ impl<'a> Evaluator<'a> {
                 if picked && self.scene.schema.primitive(base).is_some() {
                     return of == base;
                 }
-                self.scene.schema.is_subtype(of, base)
+                of == base || self.scene.schema.is_subtype(of, base)
             }
             _ => spec.system.is_some_and(|s| s == System::Any || Some(s) == system_of(item)),
         }
     }
 
     /// Returns what `type()` says of an item.
-    pub fn type_info(&self, item: &Value<'a>) -> TypeInfo<'a> {
+    pub fn type_info(&self, item: &Value<'a>) -> Box<TypeInfo<'a>> {
         let schema = self.scene.schema;
         let (namespace, name) = match item {
             Value::Node(node) => ("FHIR", self.scene.typed.type_of(*node).map_or("", |of| schema.type_name(of))),
             Value::Type(_) => ("System", "TypeInfo"),
             _ => ("System", system_of(item).map_or("", System::name)),
         };
-        TypeInfo { namespace, name }
+        Box::new(TypeInfo { namespace, name })
     }
 }
 

@@ -49,12 +49,7 @@ impl Expression {
     /// As for [`evaluate`](Self::evaluate).
     pub fn holds(&self, scene: &Scene<'_>, node: NodeId) -> Result<bool, Stop> {
         let mut evaluator = Evaluator::new(scene, node);
-        let items = evaluator.run(&self.root)?;
-        Ok(match &items[..] {
-            [] => false,
-            [item] => evaluator.boolean(item).unwrap_or(true),
-            _ => true,
-        })
+        evaluator.holds(&self.root)
     }
 }
 
@@ -130,6 +125,13 @@ pub(super) struct TypeSpec {
     pub name: Box<str>,
 }
 
+impl TypeSpec {
+    /// Whether there is such a type, or the name is merely never met.
+    pub fn exists(&self) -> bool {
+        self.fhir.is_some() || self.system.is_some() || self.of_system
+    }
+}
+
 /// A variable of the environment.
 pub(super) enum Variable {
     Context,
@@ -164,6 +166,20 @@ pub(super) enum Operator {
     Implies,
 }
 
+impl Operator {
+    pub fn is_logic(self) -> bool {
+        matches!(self, Self::And | Self::Or | Self::Xor | Self::Implies)
+    }
+
+    /// Whether the answer is yes, no or nothing.
+    pub fn is_condition(self) -> bool {
+        use Operator as O;
+        let compares = matches!(self, O::Less | O::Greater | O::LessOrEqual | O::GreaterOrEqual);
+        let equals = matches!(self, O::Equal | O::Equivalent | O::NotEqual | O::NotEquivalent);
+        self.is_logic() || compares || equals || matches!(self, O::In | O::Contains)
+    }
+}
+
 pub(super) enum Expr {
     Literal(Value<'static>),
     Empty,
@@ -177,7 +193,7 @@ pub(super) enum Expr {
     Sign(bool, Box<Expr>),
     Binary(Operator, Box<(Expr, Expr)>),
     /// `is` and `as` as operators: the function, its input, the type.
-    TypeOperator(Function, Box<Expr>, TypeSpec, usize),
+    TypeOperator(Function, Box<Expr>, TypeSpec),
 }
 
 pub(super) enum Step {

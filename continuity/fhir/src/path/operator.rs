@@ -3,7 +3,8 @@ use smallvec::smallvec;
 
 use super::equality::number;
 use super::evaluate::{Doubt, EvaluationError, Evaluator, Items, Outcome, Scope, Stop, TEXT_BYTES_MAX};
-use super::expression::{Expr, Operator};
+use super::expression::{Expr, Operator, Step};
+use super::function::Function;
 use super::moment::Moment;
 use super::ucum::Canonical;
 use super::unit::{Calendar, Unit};
@@ -11,43 +12,98 @@ use super::value::{Quantity, Value};
 
 impl<'a> Evaluator<'a> {
     pub fn binary(&mut self, operator: Operator, left: &'a Expr, right: &'a Expr, scope: Scope<'_, 'a>) -> Outcome<'a> {
-        if matches!(operator, Operator::And | Operator::Or | Operator::Xor | Operator::Implies) {
-            return self.logic(operator, left, right, scope);
+        if operator.is_condition() {
+            return Ok(answer(self.relation(operator, left, right, scope)?));
         }
         let left = self.eval(left, scope)?;
         let right = self.eval(right, scope)?;
         match operator {
             Operator::Union => self.union(left, right),
-            Operator::In => self.membership(left, right),
-            Operator::Contains => self.membership(right, left),
-            Operator::Equal | Operator::NotEqual => {
-                let equal = self.equal_collections(&left, &right)?;
-                Ok(answer(equal.map(|e| e == (operator == Operator::Equal))))
-            }
-            Operator::Equivalent | Operator::NotEquivalent => {
-                let equivalent = self.equivalent_collections(&left, &right)?;
-                Ok(answer(Some(equivalent == (operator == Operator::Equivalent))))
-            }
-            Operator::Less | Operator::Greater | Operator::LessOrEqual | Operator::GreaterOrEqual => {
-                let (Some(left), Some(right)) = (single(left)?, single(right)?) else {
-                    return Ok(Items::new());
-                };
-                let order = self.compare(&left, &right)?;
-                Ok(answer(order.map(|order| match operator {
-                    Operator::Less => order.is_lt(),
-                    Operator::Greater => order.is_gt(),
-                    Operator::LessOrEqual => order.is_le(),
-                    _ => order.is_ge(),
-                })))
-            }
             Operator::Concatenate => self.concatenate(left, right),
             _ => self.arithmetic(operator, left, right),
         }
     }
 
+    /// Evaluates an expression as a condition: a single item that is no boolean is true. The commonest conditions are answered
+    /// without making a collection for it.
+    pub fn condition(&mut self, expr: &'a Expr, scope: Scope<'_, 'a>) -> Result<Option<bool>, Stop> {
+        match expr {
+            Expr::Binary(operator, sides) if operator.is_condition() => {
+                self.spend(1)?;
+                self.relation(*operator, &sides.0, &sides.1, scope)
+            }
+            Expr::TypeOperator(Function::Is, of, spec) if spec.exists() => {
+                self.spend(1)?;
+                let item = single(self.eval(of, scope)?)?;
+                Ok(item.map(|item| self.is_of(&item, spec, false)))
+            }
+            Expr::Path(start, steps) => {
+                let Some((Step::Call(call), before)) = steps.split_last() else {
+                    let items = self.path(start, steps, scope)?;
+                    return self.truth(&items);
+                };
+                let items = self.path(start, before, scope)?;
+                match (call.function, call.arguments.first()) {
+                    (Function::Exists, None) => Ok(Some(!items.is_empty())),
+                    (Function::Empty, _) => Ok(Some(items.is_empty())),
+                    (Function::Not, _) => Ok(self.truth(&items)?.map(|truth| !truth)),
+                    (Function::Exists, Some(criterion)) => self.exists(criterion, &items).map(Some),
+                    (Function::All, Some(criterion)) => self.all(criterion, &items).map(Some),
+                    _ => {
+                        let items = self.call(call, items, scope)?;
+                        self.truth(&items)
+                    }
+                }
+            }
+            _ => {
+                let items = self.eval(expr, scope)?;
+                self.truth(&items)
+            }
+        }
+    }
+
+    /// Operators that are answered with yes, no or nothing.
+    fn relation(
+        &mut self,
+        operator: Operator,
+        left: &'a Expr,
+        right: &'a Expr,
+        scope: Scope<'_, 'a>,
+    ) -> Result<Option<bool>, Stop> {
+        if operator.is_logic() {
+            return self.logic(operator, left, right, scope);
+        }
+        let left = self.eval(left, scope)?;
+        let right = self.eval(right, scope)?;
+        match operator {
+            Operator::In => self.membership(left, &right),
+            Operator::Contains => self.membership(right, &left),
+            Operator::Equal | Operator::NotEqual => {
+                let equal = self.equal_collections(&left, &right)?;
+                Ok(equal.map(|e| e == (operator == Operator::Equal)))
+            }
+            Operator::Equivalent | Operator::NotEquivalent => {
+                let equivalent = self.equivalent_collections(&left, &right)?;
+                Ok(Some(equivalent == (operator == Operator::Equivalent)))
+            }
+            _ => {
+                let (Some(left), Some(right)) = (single(left)?, single(right)?) else {
+                    return Ok(None);
+                };
+                let order = self.compare(&left, &right)?;
+                Ok(order.map(|order| match operator {
+                    Operator::Less => order.is_lt(),
+                    Operator::Greater => order.is_gt(),
+                    Operator::LessOrEqual => order.is_le(),
+                    _ => order.is_ge(),
+                }))
+            }
+        }
+    }
+
     /// Three-valued logic. What cannot be told on one side does not matter where the other side decides.
-    fn logic(&mut self, operator: Operator, left: &'a Expr, right: &'a Expr, scope: Scope<'_, 'a>) -> Outcome<'a> {
-        let left = self.truth_of(left, scope);
+    fn logic(&mut self, operator: Operator, left: &'a Expr, right: &'a Expr, scope: Scope<'_, 'a>) -> Result<Option<bool>, Stop> {
+        let left = self.condition(left, scope);
         let decided = |side: &Result<Option<bool>, Stop>| match (operator, side) {
             (Operator::And, Ok(Some(false))) => Some(false),
             (Operator::Or, Ok(Some(true))) => Some(true),
@@ -57,31 +113,26 @@ impl<'a> Evaluator<'a> {
             (Operator::Implies, Ok(Some(false))) => Some(true),
             _ => decided(&left),
         };
-        if let Some(answer) = decided_by_left {
-            return Ok(smallvec![Value::Boolean(answer)]);
+        if decided_by_left.is_some() {
+            return Ok(decided_by_left);
         }
         if let Err(Stop::Error(error)) = left {
             return Err(error.into());
         }
-        let right = self.truth_of(right, scope);
+        let right = self.condition(right, scope);
         let decided_by_right = match (operator, &right) {
             (Operator::Implies, Ok(Some(true))) => Some(true),
             _ => decided(&right),
         };
-        if let Some(answer) = decided_by_right {
-            return Ok(smallvec![Value::Boolean(answer)]);
+        if decided_by_right.is_some() {
+            return Ok(decided_by_right);
         }
-        Ok(answer(match (operator, left?, right?) {
+        Ok(match (operator, left?, right?) {
             (Operator::And | Operator::Or, Some(l), Some(r)) => Some(if operator == Operator::And { l && r } else { l || r }),
             (Operator::Xor, Some(l), Some(r)) => Some(l != r),
             (Operator::Implies, Some(true), r) => r,
             _ => None,
-        }))
-    }
-
-    fn truth_of(&mut self, expr: &'a Expr, scope: Scope<'_, 'a>) -> Result<Option<bool>, Stop> {
-        let items = self.eval(expr, scope)?;
-        self.truth(&items)
+        })
     }
 
     /// Returns a collection as a condition: a single item that is no boolean is true.

@@ -138,7 +138,6 @@ impl<'t> Parser<'t, '_> {
         let mut left = self.signed()?;
         loop {
             let height = self.height;
-            let at = self.at();
             if let Some((operator, binding)) = self.operator() {
                 if binding <= power {
                     break;
@@ -153,7 +152,7 @@ impl<'t> Parser<'t, '_> {
                     break;
                 }
                 self.next += 1;
-                left = Expr::TypeOperator(function, Box::new(left), self.type_spec()?, at);
+                left = Expr::TypeOperator(function, Box::new(left), self.type_spec()?);
                 self.grow(height + 1)?;
             } else {
                 break;

@@ -24,7 +24,7 @@ pub enum Value<'a> {
     /// `System.Quantity`.
     Quantity(Box<Quantity>),
     /// What `type()` returns.
-    Type(TypeInfo<'a>),
+    Type(Box<TypeInfo<'a>>),
 }
 
 /// A number with its unit.

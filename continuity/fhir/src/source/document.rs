@@ -168,6 +168,11 @@ impl Document {
         &self.names.shared
     }
 
+    /// Returns the number that a name has in this document; nothing if neither the schema nor the document has it.
+    pub fn name_of(&self, text: &str) -> Option<NameId> {
+        self.names.get(text)
+    }
+
     /// Returns the root. A document that could be read has one.
     pub fn root(&self) -> NodeId {
         NodeId(0)
@@ -233,6 +238,11 @@ impl Document {
     pub fn descendants(&self, node: NodeId) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
         let end = self.nodes.get(node.index()).map_or(0, |n| n.end);
         (node.0 + 1..end).map(NodeId)
+    }
+
+    /// Returns one past its last descendant.
+    pub(crate) fn end(&self, node: NodeId) -> u32 {
+        self.nodes[node.index()].end
     }
 
     /// Returns its place among the siblings of its name, from 0. O(siblings): for messages.

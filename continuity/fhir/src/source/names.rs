@@ -1,4 +1,6 @@
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
 /// An element name or type name as a number. Numbers of one [`Names`] compare as their texts do (equal or not).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,8 +26,40 @@ impl NameId {
 /// Finding a name is one hash of its text.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    numbers: HashMap<Box<str>, u32>,
+    numbers: HashMap<Box<str>, u32, BuildHasherDefault<NameHasher>>,
     texts: Vec<Box<str>>,
+}
+
+/// A quick hash of short texts. Documents only look into a table that is hashed so, they add nothing: there is nobody who could
+/// choose colliding names.
+#[derive(Debug, Clone, Default)]
+struct NameHasher(u64);
+
+impl NameHasher {
+    fn add(&mut self, part: u64) {
+        self.0 = (self.0.rotate_left(5) ^ part).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+}
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.add(u64::from_le_bytes(*word));
+        }
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        self.add(u64::from_le_bytes(last));
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.add(byte.into());
+    }
+
+    fn finish(&self) -> u64 {
+        // The table looks at the highest bits, which the multiplication mixes best, and at the lowest.
+        self.0 ^ (self.0 >> 32)
+    }
 }
 
 impl Names {
@@ -72,31 +106,41 @@ impl Names {
 /// The names of one document: those of the schema, and its own.
 #[derive(Debug, Clone)]
 pub(crate) struct DocumentNames {
-    pub shared: std::sync::Arc<Names>,
-    own: Names,
+    pub shared: Arc<Names>,
+    /// Names that the document brings are hashed with a key, because it may choose them to collide.
+    own: HashMap<Box<str>, u32>,
+    own_texts: Vec<Box<str>>,
 }
 
 impl DocumentNames {
-    pub fn new(shared: &std::sync::Arc<Names>) -> Self {
+    pub fn new(shared: &Arc<Names>) -> Self {
         Self {
             shared: shared.clone(),
-            own: Names::new(),
+            own: HashMap::new(),
+            own_texts: Vec::new(),
         }
     }
 
     pub fn intern(&mut self, text: &str) -> NameId {
-        match self.shared.get(text) {
-            Some(known) => known,
-            None => NameId(self.own.intern(text).0 | LOCAL),
+        if let Some(known) = self.get(text) {
+            return known;
         }
+        let number = self.own_texts.len() as u32 | LOCAL;
+        self.own.insert(text.into(), number);
+        self.own_texts.push(text.into());
+        NameId(number)
+    }
+
+    pub fn get(&self, text: &str) -> Option<NameId> {
+        self.shared.get(text).or_else(|| self.own.get(text).copied().map(NameId))
     }
 
     pub fn text(&self, name: NameId) -> &str {
-        let found = if name.is_local() {
-            self.own.text(NameId(name.0 & !LOCAL))
+        let texts = if name.is_local() {
+            &self.own_texts
         } else {
-            self.shared.text(name)
+            &self.shared.texts
         };
-        found.unwrap_or_default()
+        texts.get(name.index()).map_or("", |text| &**text)
     }
 }

@@ -3,6 +3,7 @@ use quick_xml::errors::{Error, IllFormedError};
 use quick_xml::escape::unescape;
 use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesDecl, BytesStart, Event};
+use smallvec::SmallVec;
 
 use super::document::{NodeId, Stop, Written};
 use super::limits::ATTRIBUTES_MAX;
@@ -49,6 +50,17 @@ enum Space {
     Xhtml,
     SchemaInstance,
     Other,
+}
+
+impl Space {
+    fn named(uri: &str) -> Self {
+        match uri {
+            FHIR => Self::Fhir,
+            XHTML => Self::Xhtml,
+            SCHEMA_INSTANCE => Self::SchemaInstance,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// An open element.
@@ -164,7 +176,7 @@ impl<'a> Reading<'a, '_> {
         self.tree.count(self.elements.len(), at)?;
         let scopes = self.scopes.len();
         let parent = self.elements.last().map(|e| (e.node, e.space));
-        self.declare_spaces(start, at)?;
+        let attributes = self.attributes(start, at)?;
         let qualified = start.name();
         let (local, prefix) = (start.local_name(), qualified.prefix());
         let (local, prefix) = (local.as_ref(), prefix.as_ref().map_or("", |p| p.as_ref()));
@@ -212,7 +224,7 @@ impl<'a> Reading<'a, '_> {
             self.narrative = Some((self.elements.len(), at));
             self.tree.set_flag(element.node, NARRATIVE);
         } else {
-            self.take_attributes(start, element.node, at)?;
+            self.take_attributes(&attributes, element.node, at)?;
         }
         self.elements.push(element);
         Ok(())
@@ -239,8 +251,9 @@ impl<'a> Reading<'a, '_> {
         }
     }
 
-    /// Takes the namespaces that an element declares, and checks all its attributes.
-    fn declare_spaces(&mut self, start: &BytesStart<'_>, at: usize) -> Result<(), Stop> {
+    /// Checks all attributes of an element, and takes the namespaces that it declares. Returns the others.
+    fn attributes<'s>(&mut self, start: &'s BytesStart<'_>, at: usize) -> Result<SmallVec<[Attribute<'s>; 2]>, Stop> {
+        let mut others = SmallVec::new();
         for (count, attribute) in start.attributes().enumerate() {
             if count == ATTRIBUTES_MAX {
                 return Err((IssueKind::TooManyElements, at));
@@ -250,27 +263,22 @@ impl<'a> Reading<'a, '_> {
                 return Err((IssueKind::NotWellFormed, at));
             }
             let key = attribute.key.as_ref();
-            if matches!(key, "value" | "url" | "id") {
-                continue;
+            if !matches!(key, "value" | "url" | "id") {
+                if !is_name(key) {
+                    return Err((IssueKind::NotWellFormed, at));
+                }
+                let text = resolve(&attribute.value).ok_or((IssueKind::Entity, at))?;
+                if let Some(rest) = key.strip_prefix("xmlns")
+                    && (rest.is_empty() || rest.starts_with(':'))
+                {
+                    let prefix = self.within(rest.strip_prefix(':').unwrap_or_default());
+                    self.scopes.push((prefix, Space::named(&text)));
+                    continue;
+                }
             }
-            if !is_name(key) {
-                return Err((IssueKind::NotWellFormed, at));
-            }
-            let uri = resolve(&attribute.value).ok_or((IssueKind::Entity, at))?;
-            let prefix = match key.strip_prefix("xmlns") {
-                Some("") => "",
-                Some(rest) if rest.starts_with(':') => self.within(&rest[1..]),
-                _ => continue,
-            };
-            let space = match &*uri {
-                FHIR => Space::Fhir,
-                XHTML => Space::Xhtml,
-                SCHEMA_INSTANCE => Space::SchemaInstance,
-                _ => Space::Other,
-            };
-            self.scopes.push((prefix, space));
+            others.push(attribute);
         }
-        Ok(())
+        Ok(others)
     }
 
     fn space_of(&self, prefix: &str) -> Space {
@@ -278,18 +286,17 @@ impl<'a> Reading<'a, '_> {
         declared.map_or(Space::Other, |(_, space)| *space)
     }
 
-    fn take_attributes(&mut self, start: &BytesStart<'_>, node: NodeId, at: usize) -> Result<(), Stop> {
-        for attribute in start.attributes().flatten() {
+    fn take_attributes(&mut self, attributes: &[Attribute<'_>], node: NodeId, at: usize) -> Result<(), Stop> {
+        for attribute in attributes {
             match attribute.key.as_ref() {
-                "value" => self.take(node, &attribute, at)?,
+                "value" => self.take(node, attribute, at)?,
                 name @ ("id" | "url") => {
                     let name = self.tree.names.intern(name);
                     self.tree.count(self.elements.len() + 1, at)?;
                     let child = self.tree.enter(name, at, Written::XmlAttribute);
-                    self.take(child, &attribute, at)?;
+                    self.take(child, attribute, at)?;
                     self.tree.leave();
                 }
-                key if key == "xmlns" || key.starts_with("xmlns:") => {}
                 key => {
                     let prefix = key.split_once(':').map(|(prefix, _)| prefix);
                     if prefix.is_none_or(|p| self.space_of(p) != Space::SchemaInstance) {
