@@ -78,7 +78,7 @@ pub enum IssueKind {
     NotUtf8,
     /// A character that XML and FHIR do not allow.
     BadCharacter,
-    /// Begins with a byte order mark, which KBV documents must not have.
+    /// Begins with a byte order mark, which documents of German health care must not have.
     ByteOrderMark,
     /// Begins like JSON where XML is wanted.
     Json,

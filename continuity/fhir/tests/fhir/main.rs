@@ -8,6 +8,8 @@
 mod definitions;
 mod fhirpath;
 mod hostile;
+mod labels;
+mod packages;
 mod source;
 
 use std::path::{Path, PathBuf};
