@@ -26,6 +26,8 @@ pub struct SensorAccount {
     pub damaged: u64,
     /// Share of packets that the capture itself reports as lost, the worst interval, 0 to 1.
     pub capture_loss: f64,
+    /// The longest time between a record and the next newer one, in nanoseconds: a longer silence is news.
+    pub pause_ns_max: i64,
     /// First and last time in the records.
     pub seen: Option<(Timestamp, Timestamp)>,
     last: Option<u64>,
@@ -42,7 +44,7 @@ impl SensorAccount {
 
     /// Returns the share of records that arrived, 0 to 1; capture loss counts as missing records.
     pub fn coverage(&self) -> f64 {
-        let known = self.records + self.missing + self.damaged;
+        let known = self.records.saturating_add(self.missing).saturating_add(self.damaged);
         let arrived = if known == 0 { 0.0 } else { self.records as f64 / known as f64 };
         arrived * (1.0 - self.capture_loss.clamp(0.0, 1.0))
     }
@@ -69,12 +71,14 @@ impl SensorAccount {
 
     pub(crate) fn count(&mut self, at: Timestamp) {
         self.records += 1;
+        let pause = self.seen.map_or(0, |(_, last)| at.0.saturating_sub(last.0));
+        self.pause_ns_max = self.pause_ns_max.max(pause);
         self.seen = Some(self.seen.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
     }
 
     /// Enters records that are known to be lost by other means than their own numbers.
     pub(crate) fn lose(&mut self, records: u64) {
-        self.missing += records;
+        self.missing = self.missing.saturating_add(records);
     }
 
     /// Enters the sensor's own number of a record.
@@ -85,7 +89,7 @@ impl SensorAccount {
         };
         if number > last {
             if number - last > 1 {
-                self.missing += number - last - 1;
+                self.missing = self.missing.saturating_add(number - last - 1);
                 self.remember(last + 1, number - 1);
             }
             self.last = Some(number);
@@ -143,6 +147,20 @@ mod tests {
     fn a_repeat_and_a_restart_are_no_loss() {
         let account = after(&[1, 2, 3, 3, 2, 1, 2, 3]);
         assert_eq!((account.missing, account.restarts, account.repeated), (0, 1, 2));
+    }
+
+    #[test]
+    fn numbers_beyond_all_bounds_are_counted_as_far_as_they_go() {
+        let account = after(&[1, u64::MAX, 0, u64::MAX, 1]);
+        assert!(account.missing >= u64::MAX - 1);
+        assert!(account.coverage() < 0.1);
+    }
+
+    #[test]
+    fn the_longest_pause_is_remembered() {
+        let mut account = SensorAccount::default();
+        [10, 20, 90, 50, 95].iter().for_each(|at| account.count(Timestamp(*at)));
+        assert_eq!(account.pause_ns_max, 70);
     }
 
     #[test]

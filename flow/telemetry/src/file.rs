@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes read from disk at a time.
-const BUFFER_BYTES: usize = 1 << 18;
+/// Bytes read from disk at a time; who asks for more at once, as for chunks of event logs, gets it past this buffer.
+const DISK_BUFFER_BYTES: usize = 1 << 14;
+/// Bytes unpacked at a time.
+const BUFFER_BYTES: usize = 1 << 16;
 
 /// Opens a file and unpacks it by its content: gzip, Zstandard or plain.
 pub fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
@@ -27,7 +29,7 @@ pub(crate) fn unpack(file: File) -> io::Result<Unpacked> {
         file,
         read: Arc::clone(&on_disk),
     };
-    let mut file = BufReader::with_capacity(BUFFER_BYTES, counted);
+    let mut file = BufReader::with_capacity(DISK_BUFFER_BYTES, counted);
     let magic = file.fill_buf()?;
     let (is_gzip, is_zstd) = (magic.starts_with(&[0x1f, 0x8b]), magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]));
     let content: Box<dyn BufRead + Send> = if is_gzip {

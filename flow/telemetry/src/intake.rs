@@ -1,12 +1,11 @@
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use leckwehr_incident::Timestamp;
 
-use crate::format::{Fault, Lines, Read, suricata};
-use crate::{Events, Item, Product, RawPlace, Reader, Record, SensorAccount, Sheet, SyslogClock};
+use crate::format::{Fault, Lines, Read};
+use crate::{Accounts, Events, Item, RawPlace, Reader, Record, SensorAccount, Sheet, SyslogClock};
 
 /// Longest line read, in bytes; a longer one is damaged.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
@@ -125,7 +124,7 @@ pub struct Intake {
 struct Books {
     sheet: Sheet,
     events: Events,
-    accounts: BTreeMap<String, SensorAccount>,
+    accounts: Accounts,
     damaged: Vec<Damaged>,
     damaged_total: u64,
     events_total: u64,
@@ -198,7 +197,7 @@ impl Intake {
                     report.damaged += 1;
                     self.books.keep(damaged);
                 }
-                Ok(Item::Lost(loss)) => account(&mut self.books.accounts, &loss.sensor).lose(loss.records),
+                Ok(Item::Lost(loss)) => self.books.accounts.lose(&loss),
                 Ok(Item::Ignored | Item::Rotated | Item::Truncated) => report.ignored += 1,
                 Ok(Item::End) => break,
                 Err(IntakeError::Read {
@@ -232,7 +231,7 @@ impl Intake {
 
     /// Returns the account of every sensor, by its id.
     pub fn accounts(&self) -> &BTreeMap<String, SensorAccount> {
-        &self.books.accounts
+        self.books.accounts.by_sensor()
     }
 
     /// Returns the damaged records kept aside, the first [`DAMAGED_MAX`] of them.
@@ -247,7 +246,7 @@ impl Intake {
 
     /// Returns the time of the newest record of all sensors.
     pub fn newest(&self) -> Option<Timestamp> {
-        self.books.accounts.values().filter_map(|a| Some(a.seen?.1)).max()
+        self.books.accounts.by_sensor().values().filter_map(|a| Some(a.seen?.1)).max()
     }
 }
 
@@ -284,31 +283,17 @@ impl Books {
         let Some(record) = self.sheet.record()? else {
             return Ok(Taken::Ignored);
         };
-        let sensor = sensor(&record, source);
-        let account = account(&mut self.accounts, &sensor);
-        if record.product == Product::Zeek && record.service == "capture_loss" {
-            let lost = self.sheet.named().number::<f64>("percent_lost").unwrap_or(0.0) / 100.0;
-            account.capture_loss = account.capture_loss.max(lost);
+        let named = self.sheet.named();
+        if !self.accounts.take(&record, named, source) {
             return Ok(Taken::Ignored);
         }
-        if record.product == Product::Suricata && record.service == "stats" {
-            account.capture_loss = account.capture_loss.max(suricata::capture_loss(self.sheet.named()));
-            return Ok(Taken::Ignored);
-        }
-        account.count(record.time);
-        account.classes.insert(record.kind.class());
-        if !record.host.is_empty() && !account.hosts.contains(record.host) && account.hosts.len() < SENSORS_MAX {
-            account.hosts.insert(record.host.to_owned());
-        }
-        if let Some(own) = record.number {
-            account.number(own);
-        }
+        let sensor = Accounts::sensor(&record, source);
         let record = Record {
             sensor: &sensor,
             ..record
         };
         self.events_total += 1;
-        self.events.push_fields(&record, source, number, self.sheet.named());
+        self.events.push_fields(&record, source, number, named);
         Ok(Taken::Event)
     }
 
@@ -319,29 +304,9 @@ impl Books {
 
     fn keep(&mut self, damaged: Damaged) {
         self.damaged_total += 1;
-        account(&mut self.accounts, &damaged.source).damaged += 1;
+        self.accounts.damage(&damaged.source);
         if self.damaged.len() < DAMAGED_MAX {
             self.damaged.push(damaged);
         }
     }
-}
-
-/// Returns the time of a file's last change: no record in it was written later.
-/// Returns whose account the record belongs to: each Windows channel of a host has a numbering of its own, and so has
-/// its audit system.
-fn sensor<'a>(record: &Record<'a>, source: &'a str) -> Cow<'a, str> {
-    match record.product {
-        Product::Linux if record.number.is_none() => Cow::Borrowed(if record.sensor.is_empty() { source } else { record.sensor }),
-        Product::Windows | Product::Linux => Cow::Owned(format!("{}/{}", record.host, record.service)),
-        _ if record.sensor.is_empty() => Cow::Borrowed(source),
-        _ => Cow::Borrowed(record.sensor),
-    }
-}
-
-fn account<'a>(accounts: &'a mut BTreeMap<String, SensorAccount>, sensor: &str) -> &'a mut SensorAccount {
-    let known = accounts.contains_key(sensor) || accounts.len() < SENSORS_MAX;
-    let sensor = if known { sensor } else { "(others)" };
-    accounts
-        .entry(sensor.to_owned())
-        .or_insert_with(|| SensorAccount::new(sensor))
 }

@@ -33,6 +33,7 @@
 //! - Memory is bounded by the named maxima; a caller that takes batches bounds the rest.
 
 mod account;
+mod accounts;
 mod columns;
 mod event;
 mod events;
@@ -48,6 +49,7 @@ mod source;
 mod symbols;
 
 pub use account::{GAPS_MAX, SensorAccount};
+pub use accounts::Accounts;
 pub use event::{Kind, Outcome, Product, Record};
 pub use events::{Event, Events};
 pub use fields::{FIELDS_BYTES_MAX, FIELDS_MAX, Fields, FieldsFull, Value};

@@ -2,6 +2,7 @@ use leckwehr_incident::Timestamp;
 
 use crate::format::Dialect;
 use crate::format::channel::{self, RegistryAction};
+use crate::format::civil::Civil;
 use crate::{FieldId, FieldsFull, Kind, LogSource, NamedFields, Outcome, Product, Record, Sheet};
 
 /// Windows events: flat as NXLog writes them, of winlogbeat 6 and 7, and nested as the event's XML.
@@ -156,11 +157,14 @@ pub(crate) fn attribute_name(element: &str, attribute: &str) -> Option<&'static 
 /// `UtcTime` is Sysmon's own and `TimeCreated` that of the event log: both are UTC and often written without a zone.
 /// `EventTime` has no zone either, but is local time in these exports, and is not used.
 fn time(fields: NamedFields<'_>) -> Option<Timestamp> {
-    ["UtcTime", "TimeCreated", "@timestamp"].into_iter().find_map(|name| {
-        let text = fields.text(name).trim();
-        let utc = || format!("{}Z", text.replacen(' ', "T", 1)).parse().ok();
-        text.parse().ok().or_else(utc)
-    })
+    let names = [FieldId::UTC_TIME, FieldId::TIME_CREATED, FieldId::TIMESTAMP];
+    names.into_iter().find_map(|name| utc(fields.at(name)))
+}
+
+/// Reads RFC 3339, with a blank for the `T` and without a zone too: the time is UTC then.
+fn utc(text: &str) -> Option<Timestamp> {
+    let (civil, rest) = Civil::rfc3339(text.trim())?;
+    civil.instant(Timestamp::default(), 0).filter(|_| rest.is_empty())
 }
 
 /// Maps a flat Windows record of the channels Security and Sysmon; others keep only host, account and raw fields.

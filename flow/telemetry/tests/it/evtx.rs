@@ -1,10 +1,5 @@
 //! Event log files, held against the `evtx` crate's JSON of the same records: an oracle that we did not write.
-#![expect(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test may fail and say why"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail and say why")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

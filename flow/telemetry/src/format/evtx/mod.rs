@@ -67,8 +67,10 @@ impl EvtxReader {
     /// When the file stops being readable.
     pub fn next(&mut self, file: &mut dyn io::BufRead, sheet: &mut Sheet) -> io::Result<Piece> {
         loop {
-            if let Some(piece) = self.record(sheet) {
-                return Ok(piece);
+            while self.at + RECORD_BYTES_MIN <= self.chunk.len() {
+                if let Some(piece) = self.record(sheet) {
+                    return Ok(piece);
+                }
             }
             if let Some(piece) = self.next_chunk(file)? {
                 return Ok(piece);
@@ -126,6 +128,7 @@ impl EvtxReader {
         }
         self.chunk_offset = self.offset;
         self.chunk.clear();
+        self.chunk.reserve_exact(CHUNK_BYTES);
         let read = (&mut *file).take(CHUNK_BYTES as u64).read_to_end(&mut self.chunk)?;
         self.offset += read as u64;
         self.at = CHUNK_BYTES;
@@ -170,13 +173,14 @@ impl EvtxReader {
         (crc.sum() != sum).then_some("the checksum of a chunk's records does not hold; they are read as far as they are whole")
     }
 
-    /// Reads the next record of the chunk.
+    /// Reads the next record of the chunk; `None` where it only went on to another place, which may be the chunk's end.
     fn record(&mut self, sheet: &mut Sheet) -> Option<Piece> {
-        if self.at + RECORD_BYTES_MIN > self.chunk.len() {
-            return None;
-        }
         let Some((size, id)) = self.record_at(self.at) else {
-            return self.search();
+            if self.at < self.free {
+                return self.search();
+            }
+            self.at = CHUNK_BYTES;
+            return None;
         };
         // Behind the end that the header tells there may be younger records, or those of an older use of the chunk.
         if self.at >= self.free && self.last_id != Some(id.wrapping_sub(1)) {
@@ -221,16 +225,11 @@ impl EvtxReader {
     /// Goes on at the next whole record behind what is none.
     fn search(&mut self) -> Option<Piece> {
         let start = self.at;
-        let rest = start + 1..self.chunk.len().saturating_sub(RECORD_BYTES_MIN);
-        let next = rest.into_iter().find(|at| self.record_at(*at).is_some());
-        let is_free = start >= self.free || self.chunk.get(start..).is_none_or(|rest| rest.iter().all(|b| *b == 0));
-        self.at = match next {
-            // Old records behind the end are no loss.
-            Some(_) if is_free => CHUNK_BYTES,
-            Some(next) => next,
-            None => CHUNK_BYTES,
-        };
-        if is_free || start == 0 {
+        let next = (start + 1..self.chunk.len()).find(|at| self.record_at(*at).is_some());
+        self.at = next.unwrap_or(CHUNK_BYTES);
+        let skipped = self.chunk.get(start..self.at).unwrap_or(&[]);
+        // What is no chunk was told of as a whole.
+        if start == 0 || skipped.iter().all(|b| *b == 0) {
             return None;
         }
         let place = RawPlace {

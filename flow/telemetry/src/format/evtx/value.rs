@@ -92,19 +92,27 @@ fn fixed<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
 /// Appends UTF-16LE up to its end or first NUL; unpaired surrogates become U+FFFD.
 pub(super) fn push_utf16(bytes: &[u8], text: &mut String) {
     let (units, _) = bytes.as_chunks::<2>();
-    let end = units.iter().position(|unit| *unit == [0, 0]).unwrap_or(units.len());
-    let mut rest = units.get(..end).unwrap_or(&[]);
-    while !rest.is_empty() {
-        let plain = rest.iter().take_while(|[low, high]| *high == 0 && low.is_ascii()).count();
-        let (ascii, other) = rest.split_at(plain);
-        text.extend(ascii.iter().map(|[low, _]| char::from(*low)));
-        let wide = other.iter().take_while(|[low, high]| *high != 0 || !low.is_ascii()).count();
-        let (wide, behind) = other.split_at(wide);
-        let units = wide.iter().map(|unit| u16::from_le_bytes(*unit));
-        text.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
-        rest = behind;
+    let (steps, _) = units.as_chunks::<UNITS>();
+    let mut plain = 0;
+    for step in steps {
+        let low = step.map(|[low, _]| low);
+        // No unit is NUL, and none is beyond ASCII.
+        let is_plain = step
+            .iter()
+            .fold(true, |is, [low, high]| is & (*high == 0) & (*low != 0) & (*low < 0x80));
+        let Some(ascii) = str::from_utf8(&low).ok().filter(|_| is_plain) else {
+            break;
+        };
+        text.push_str(ascii);
+        plain += UNITS;
     }
+    let rest = units.get(plain..).unwrap_or(&[]).iter().map(|unit| u16::from_le_bytes(*unit));
+    let said = rest.take_while(|unit| *unit != 0);
+    text.extend(char::decode_utf16(said).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
 }
+
+/// Units of UTF-16 that one step looks at.
+const UNITS: usize = 8;
 
 fn push_hex(bytes: &[u8], text: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
