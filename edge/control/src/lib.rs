@@ -26,6 +26,7 @@ mod gate;
 mod limits;
 mod proof;
 mod publication;
+mod receive;
 mod recording;
 mod replay;
 mod restoration;
@@ -37,6 +38,10 @@ pub use config::{Config, Input, Mirror, Output, Wires};
 pub use error::ControlError;
 pub use examine::{Examination, examine};
 pub use fit::{fit_fact, fit_impact, plan_facts};
+pub use receive::{
+    PEERS_MAX, Payload, QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX, ReceiveAccount, ReceiveError, ReceiveLimits, Received,
+    ReceivedQueue, Receivers, SourceConfig, SourceKind, Streams,
+};
 pub use recording::{DamagedPlace, FileRead, REPLAY_EVENTS_MAX, REPLAY_FILES_MAX};
 pub use replay::{ReplayError, ReplayNews, ReplayOutcome, ReplaySettings, replay};
 pub use room::run;

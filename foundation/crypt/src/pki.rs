@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -16,6 +17,14 @@ pub enum PkiError {
     /// A certificate or key cannot be used.
     #[error("cannot use the certificate or key")]
     Use(#[from] rustls::Error),
+    /// A text is no PEM of what is needed.
+    #[error("no {wanted} in PEM form can be read: {reason}")]
+    Pem {
+        /// `certificate`, `private key`.
+        wanted: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The client verifier cannot be built.
     #[error("cannot verify clients with this authority")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
@@ -89,6 +98,41 @@ pub fn server_tls(identity: &Identity) -> Result<Arc<ServerConfig>, PkiError> {
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)?;
     Ok(Arc::new(config))
+}
+
+/// Builds a server configuration for senders of others (syslog over TLS: RFC 5425; OTLP over HTTPS): TLS 1.2 and 1.3, with a
+/// certificate chain and key in PEM form. With `client_roots`, senders must show a certificate of one of them.
+pub fn listener_tls(chain: &[u8], key: &[u8], client_roots: Option<&[u8]>) -> Result<Arc<ServerConfig>, PkiError> {
+    let provider = Arc::new(default_provider());
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|reason| PkiError::Pem {
+        wanted: "private key",
+        reason: reason.to_string(),
+    })?;
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
+    let builder = match client_roots {
+        Some(roots) => {
+            let mut store = RootCertStore::empty();
+            for root in certificates(roots)? {
+                store.add(root)?;
+            }
+            builder.with_client_cert_verifier(WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider).build()?)
+        }
+        None => builder.with_no_client_auth(),
+    };
+    Ok(Arc::new(builder.with_single_cert(certificates(chain)?, key)?))
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PkiError> {
+    let fault = |reason: String| PkiError::Pem {
+        wanted: "certificate",
+        reason,
+    };
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(found) if found.is_empty() => Err(fault("there is none".to_owned())),
+        found => found.map_err(|reason| fault(reason.to_string())),
+    }
 }
 
 /// Builds a TLS 1.3 client configuration that shows its certificate and trusts only the same root.

@@ -8,3 +8,4 @@ mod damaged;
 mod fit;
 mod house;
 mod live;
+mod receive;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::format::netflow_element::number;
 use crate::format::netflow_flow::{Flow, Header};
 use crate::format::netflow_template::{Template, Templates};
 use crate::format::{Fault, Read};
@@ -44,6 +45,8 @@ struct Exporter {
     /// Next sequence number, if all goes well.
     expected: Option<u32>,
     given_up: u64,
+    /// When the exporter says it was started (element 160 of an options record), in milliseconds since 1970.
+    started_ms: Option<u64>,
 }
 
 /// Records of one template that were not handed out yet.
@@ -271,7 +274,14 @@ impl FlowReader {
                     return Ok((next, None));
                 };
                 let records = count(&template, body);
-                self.sets.push_back(context.data_set(template, body.to_vec()));
+                if template.is_options {
+                    exporter.started_ms = started_ms(&template, body).or(exporter.started_ms);
+                } else {
+                    let started_ms = exporter.started_ms;
+                    let mut set = context.data_set(template, body.to_vec());
+                    set.header.started_if_unknown(started_ms);
+                    self.sets.push_back(set);
+                }
                 return Ok((next, Some(records)));
             }
             // Reserved numbers: nothing is known of what they hold.
@@ -349,6 +359,21 @@ fn count(template: &Template, body: &[u8]) -> u32 {
 
 /// A field as a template specifies it: element, length, enterprise.
 type Specification = (u16, u16, u32);
+/// Finds the exporter's start in options data.
+fn started_ms(template: &Template, body: &[u8]) -> Option<u64> {
+    let (mut rest, mut found) = (body, None);
+    while rest.len() >= template.record_bytes_min
+        && let Some(behind) = template.record(rest, |field, octets| {
+            if field.id == 160 && !field.is_reverse {
+                found = number(octets);
+            }
+        })
+    {
+        rest = behind;
+    }
+    found
+}
+
 type Specified<'a> = (u16, Option<Vec<Specification>>, &'a [u8]);
 
 /// Reads one template record: its number, its fields (`None` if it has no number), and what follows.

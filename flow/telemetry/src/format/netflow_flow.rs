@@ -38,6 +38,12 @@ impl Header {
         }
     }
 
+    /// Says when the exporter was started, if the header does not.
+    pub fn started_if_unknown(&mut self, started_ms: Option<u64>) {
+        let started_ns = started_ms.and_then(|ms| i64::try_from(ms).ok()?.checked_mul(MILLISECOND));
+        self.started_ns = self.started_ns.or(started_ns);
+    }
+
     /// IPFIX says only when the message was sent.
     pub fn exported(version: u16, seconds: u32) -> Self {
         Self {

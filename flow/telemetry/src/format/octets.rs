@@ -47,6 +47,11 @@ impl SyslogFramer {
         self.held.len()
     }
 
+    /// Returns whether a message has begun that is not whole yet.
+    pub fn is_within(&self) -> bool {
+        self.state != State::Start || !self.held.is_empty()
+    }
+
     /// Takes bytes as they come and gives every message that they complete to `sink`. O(bytes).
     pub fn push(&mut self, mut bytes: &[u8], sink: &mut dyn FnMut(Frame<'_>)) {
         while !bytes.is_empty() {
