@@ -8,6 +8,7 @@ use super::evaluate::{EvaluationError, Evaluator, Items, Outcome, Stop};
 use super::moment::Moment;
 use super::operator::single;
 use super::schema::Primitive;
+use super::ucum::Canonical;
 use super::unit::Unit;
 use super::value::{Quantity, Value};
 use crate::source::NodeId;
@@ -351,25 +352,21 @@ fn equivalent_numbers(left: Decimal, right: Decimal) -> bool {
     rounded(left) == rounded(right)
 }
 
-fn in_base_units(left: &Quantity, right: &Quantity, loosely: bool) -> Option<(Decimal, Decimal)> {
+fn in_one_unit(left: &Quantity, right: &Quantity) -> Option<(Decimal, Decimal)> {
     if left.unit == right.unit {
         return Some((left.value, right.value));
     }
-    let canonical = |unit: &Unit| if loosely { unit.loosely_canonical() } else { unit.canonical() };
-    let (l, r) = (canonical(&left.unit)?, canonical(&right.unit)?);
-    // What differs in the base units alone is of another kind.
-    if l.bases != r.bases {
-        return None;
-    }
-    Some((left.value.checked_mul(l.factor)?, right.value.checked_mul(r.factor)?))
+    left.unit
+        .canonical()?
+        .in_one_unit(left.value, &right.unit.canonical()?, right.value)
 }
 
 fn equal_quantities(left: &Quantity, right: &Quantity) -> Option<bool> {
-    in_base_units(left, right, false).map(|(l, r)| l == r)
+    in_one_unit(left, right).map(|(l, r)| l == r)
 }
 
 fn compare_quantities(left: &Quantity, right: &Quantity) -> Option<Ordering> {
-    in_base_units(left, right, false).map(|(l, r)| l.cmp(&r))
+    in_one_unit(left, right).map(|(l, r)| l.cmp(&r))
 }
 
 fn compare_number(quantity: &Quantity, number_of: &Value<'_>) -> Option<Ordering> {
@@ -385,16 +382,24 @@ fn compare_number(quantity: &Quantity, number_of: &Value<'_>) -> Option<Ordering
 
 /// Equal to the digits of the less exact one, counted in the larger of the two units.
 fn equivalent_quantities(left: &Quantity, right: &Quantity) -> bool {
-    let Some((l, r)) = in_base_units(left, right, true) else {
+    if left.unit == right.unit {
+        return equivalent_numbers(left.value, right.value);
+    }
+    let (Some(l), Some(r)) = (left.unit.loosely_canonical(), right.unit.loosely_canonical()) else {
         return false;
     };
-    let factor = |q: &Quantity| q.unit.loosely_canonical().map_or(Decimal::ONE, |c| c.factor);
-    let unit = factor(left).max(factor(right));
-    let within = |n: Decimal| n.checked_div(unit);
-    let (Some(l), Some(r)) = (within(l), within(r)) else {
+    let base = |unit: &Canonical, number| unit.in_base_units(number);
+    let (Some(of_l), Some(of_r)) = (base(&l, Decimal::ONE), base(&r, Decimal::ONE)) else {
         return false;
     };
-    equivalent_numbers(l, r)
+    let (Some(left), Some(right)) = (base(&l, left.value), base(&r, right.value)) else {
+        return false;
+    };
+    let within = |number: Decimal| number.checked_div(of_l.max(of_r));
+    match (within(left), within(right)) {
+        (Some(left), Some(right)) => l.bases == r.bases && equivalent_numbers(left, right),
+        _ => false,
+    }
 }
 
 /// Ignores case and takes all white space for one blank.

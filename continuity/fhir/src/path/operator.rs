@@ -296,10 +296,7 @@ fn quantities<'a>(operator: Operator, left: &Quantity, right: &Quantity) -> Resu
             } else {
                 left.value.checked_div(right.value)
             };
-            Ok(scaled(
-                value.and_then(|v| v.checked_mul(unit.factor)),
-                Unit::Ucum(unit.code()),
-            ))
+            Ok(scaled(value.and_then(|v| unit.in_base_units(v)), Unit::Ucum(unit.code())))
         }
         _ => Err(EvaluationError::WrongType.into()),
     }
@@ -312,7 +309,7 @@ fn same_unit(left: &Quantity, right: &Quantity) -> Option<((Decimal, Box<str>), 
         return None;
     }
     let code = l.code();
-    Some(((left.value.checked_mul(l.factor)?, code), right.value.checked_mul(r.factor)?))
+    Some(((l.in_base_units(left.value)?, code), r.in_base_units(right.value)?))
 }
 
 /// Adds a span to a date or time. Fractions of it count for nothing. A date takes hours only as whole days.

@@ -8,8 +8,10 @@ use rust_decimal::{Decimal, MathematicalOps};
 /// A unit as a product of base units.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Canonical {
-    /// How many of the product one unit is.
+    /// How many of the product so many units are as the divisor says. Two numbers, so that a sixtieth stays exact.
     pub factor: Decimal,
+    /// See `factor`.
+    pub divisor: Decimal,
     /// Base units and their exponents, sorted, none with exponent 0.
     pub bases: Vec<(Box<str>, i32)>,
 }
@@ -148,6 +150,7 @@ impl Canonical {
     pub fn own(base: &str, factor: Decimal) -> Self {
         Self {
             factor,
+            divisor: Decimal::ONE,
             bases: vec![(base.into(), 1)],
         }
     }
@@ -155,6 +158,7 @@ impl Canonical {
     fn one() -> Self {
         Self {
             factor: Decimal::ONE,
+            divisor: Decimal::ONE,
             bases: Vec::new(),
         }
     }
@@ -164,8 +168,15 @@ impl Canonical {
         if exponent.abs() > EXPONENT_MAX {
             return None;
         }
-        let factor = other.factor.checked_powi(exponent.into())?;
-        self.factor = self.factor.checked_mul(factor)?;
+        for _ in 0..exponent.abs() {
+            let (up, down) = if exponent > 0 {
+                (other.factor, other.divisor)
+            } else {
+                (other.divisor, other.factor)
+            };
+            self.factor = self.factor.checked_mul(up)?;
+            self.divisor = self.divisor.checked_mul(down)?;
+        }
         for (base, power) in &other.bases {
             let power = power.checked_mul(exponent)?;
             match self.bases.binary_search_by(|(b, _)| b.cmp(base)) {
@@ -179,6 +190,22 @@ impl Canonical {
             }
         }
         Some(self)
+    }
+
+    /// Returns a number of this unit in base units; it may be rounded.
+    pub fn in_base_units(&self, number: Decimal) -> Option<Decimal> {
+        number.checked_mul(self.factor)?.checked_div(self.divisor)
+    }
+
+    /// Returns numbers of two units of one kind so that they compare exactly, in some unit of that kind; nothing if the units are
+    /// of different kinds, or the numbers out of range.
+    pub fn in_one_unit(&self, number: Decimal, other: &Self, of_other: Decimal) -> Option<(Decimal, Decimal)> {
+        if self.bases != other.bases {
+            return None;
+        }
+        let left = number.checked_mul(self.factor)?.checked_mul(other.divisor)?;
+        let right = of_other.checked_mul(other.factor)?.checked_mul(self.divisor)?;
+        Some((left, right))
     }
 
     /// Writes the product of base units as a code, without the factor.
@@ -240,6 +267,7 @@ fn component(text: &str, depth: usize) -> Option<(Canonical, &str)> {
         let factor = text[..digits].parse().ok()?;
         let number = Canonical {
             factor,
+            divisor: Decimal::ONE,
             bases: Vec::new(),
         };
         return Some((number, annotation(&text[digits..])?));
@@ -287,6 +315,7 @@ fn atom(symbol: &str) -> Option<Canonical> {
         let (_, factor, of) = table.iter().find(|(c, _, _)| *c == code)?;
         Some(Canonical {
             factor: factor.parse().ok()?,
+            divisor: Decimal::ONE,
             bases: bases(of),
         })
     };
@@ -295,7 +324,9 @@ fn atom(symbol: &str) -> Option<Canonical> {
     }
     let prefixed = |(prefix, power): &(&str, i32)| {
         let mut unit = found(&METRIC, symbol.strip_prefix(prefix)?)?;
-        unit.factor = unit.factor.checked_mul(Decimal::TEN.checked_powi((*power).into())?)?;
+        let ten = Decimal::TEN.checked_powi(power.unsigned_abs().into())?;
+        let scaled = if *power > 0 { &mut unit.factor } else { &mut unit.divisor };
+        *scaled = scaled.checked_mul(ten)?;
         Some(unit)
     };
     PREFIXES.iter().find_map(prefixed)

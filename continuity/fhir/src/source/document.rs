@@ -37,8 +37,8 @@ pub struct Document {
     line_starts: OnceLock<Vec<u32>>,
 }
 
-/// A node of one document, in document order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A node of one document, in document order. The default is the root.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(crate) u32);
 
 impl NodeId {

@@ -10,6 +10,8 @@ mod fhirpath;
 mod hostile;
 mod labels;
 mod packages;
+mod path;
+mod small;
 mod source;
 
 use std::path::{Path, PathBuf};
