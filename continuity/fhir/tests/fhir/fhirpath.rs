@@ -1,19 +1,20 @@
 //! HL7's FHIRPath R4 test suite, judged case by case.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::sync::Arc;
 
 use leckwehr_fhir::path::{
-    Conformance, Expression, Host, Moment, Quantity, Reading, Resolution, Scene, Schema, Stop, TypedDocument, Value,
+    Conformance, Expression, Host, Moment, Quantity, Reading, Resolution, Scene, Schema as _, Stop, TypedDocument, Value,
 };
 use leckwehr_fhir::source::{Document, Limits, NodeId};
 
-use crate::definitions::Definitions;
+use leckwehr_fhir::package::PackageSet;
+use leckwehr_fhir::schema::{self, Schema};
 
 /// The suite's own world: a fixed time, and R4's own profiles.
 struct World<'a> {
     typed: &'a TypedDocument<'a>,
-    schema: &'a Definitions,
+    schema: &'a Schema,
 }
 
 impl Host for World<'_> {
@@ -117,7 +118,7 @@ fn add(cases: &mut [Case], into: Option<bool>, text: &str) {
 }
 
 struct Suite {
-    schema: Definitions,
+    schema: Schema,
     documents: HashMap<String, Document>,
 }
 
@@ -141,7 +142,7 @@ impl Suite {
                 Err(format!("refused: {why}"))
             }
         };
-        let expression = match Expression::compile(&case.expression, &self.schema, &self.schema.names) {
+        let expression = match Expression::compile(&case.expression, &self.schema, self.schema.names()) {
             Ok(expression) => expression,
             Err(error) => return refused(error.to_string()),
         };
@@ -179,7 +180,7 @@ impl Suite {
 }
 
 /// Type as the suite names it, and text.
-fn written(value: &Value<'_>, typed: &TypedDocument<'_>, schema: &Definitions) -> (String, String) {
+fn written(value: &Value<'_>, typed: &TypedDocument<'_>, schema: &Schema) -> (String, String) {
     let of = |name: &str, text: String| (name.to_owned(), text);
     match value {
         Value::Node(node) => {
@@ -204,13 +205,15 @@ fn the_suite_of_hl7_passes_but_for_the_cases_listed() {
     let Some(folder) = crate::data("fhir/fhirpath-r4") else {
         return;
     };
-    let Some(definitions) = definitions() else { return };
+    let Some(base) = crate::packages::base() else { return };
     let text = std::fs::read_to_string(folder.join("tests-fhir-r4.xml")).unwrap();
     let cases = cases(&text);
-    let schema = Definitions::load(Path::new(&definitions));
+    let shelf = crate::packages::shelf_of_base(&base);
+    let names = Arc::new(schema::names_of(&shelf));
+    let schema = Schema::new(PackageSet::around(&Arc::new(shelf), None), names);
     let mut documents = HashMap::new();
     for input in cases.iter().filter_map(|c| c.input.clone()) {
-        let read = |bytes| Document::read(bytes, &schema.names, &Limits::default()).unwrap();
+        let read = |bytes| Document::read(bytes, schema.names(), &Limits::default()).unwrap();
         documents
             .entry(input.clone())
             .or_insert_with(|| read(std::fs::read(folder.join(&input)).unwrap()));
@@ -231,13 +234,4 @@ fn the_suite_of_hl7_passes_but_for_the_cases_listed() {
     // Two more stand in comments of the file.
     assert_eq!(cases.len(), 935);
     assert!(failed.len() * 50 <= cases.len());
-}
-
-#[expect(clippy::disallowed_methods, reason = "tests find their data by the environment")]
-fn definitions() -> Option<String> {
-    let folder = std::env::var("LECKWEHR_FHIR_DEFINITIONS").ok();
-    if folder.is_none() {
-        println!("skipped: no definitions of R4 (set LECKWEHR_FHIR_DEFINITIONS)");
-    }
-    folder
 }

@@ -5,7 +5,6 @@
     reason = "a test's helpers fail and talk like the test itself"
 )]
 
-mod definitions;
 mod fhirpath;
 mod hostile;
 mod labels;
