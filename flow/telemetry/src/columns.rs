@@ -7,6 +7,7 @@ use crate::{FieldId, Kind, LogSource, NamedFields, Outcome, Product, Record};
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Columns {
     pub time: Option<Timestamp>,
+    pub utc_offset_s: Option<i32>,
     pub product: Product,
     pub kind: Kind,
     pub outcome: Outcome,
@@ -41,6 +42,7 @@ impl Columns {
             self.action
         };
         Ok(Some(Record {
+            utc_offset_s: self.utc_offset_s,
             time: self.time.ok_or("it says no time that can be read")?,
             kind: self.kind,
             product: self.product,

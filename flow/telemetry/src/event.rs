@@ -115,6 +115,8 @@ pub enum Outcome {
 pub struct Record<'a> {
     /// When it happened.
     pub time: Timestamp,
+    /// Seconds east of UTC at which the source wrote that time, if it says.
+    pub utc_offset_s: Option<i32>,
     /// What it is about.
     pub kind: Kind,
     /// Who wrote it.

@@ -1,6 +1,6 @@
 use leckwehr_incident::Timestamp;
 
-use crate::{Kind, NamedFields, Outcome, Product, Record, Sym, Symbols};
+use crate::{Kind, NamedFields, Outcome, Product, RawPlace, Record, Sym, Symbols};
 
 /// Events as columns; row `i` of every column is one event.
 ///
@@ -30,7 +30,9 @@ pub struct Events {
     size: Vec<Option<u64>>,
     entropy: Vec<Option<f32>>,
     duration_ns: Vec<Option<i64>>,
+    utc_offset_s: Vec<Option<i32>>,
     record: Vec<u64>,
+    offset: Vec<u64>,
     /// End of each event's fields in `fields`.
     fields_end: Vec<usize>,
     fields: Vec<(Sym, Span)>,
@@ -90,11 +92,15 @@ impl Events {
 
     /// Adds an event without raw fields; `source` and `number` say where its raw record is.
     pub fn push(&mut self, record: &Record<'_>, source: &str, number: u64) {
-        self.push_columns(record, source, number);
+        let place = RawPlace {
+            record: number,
+            offset: 0,
+        };
+        self.push_columns(record, source, place);
     }
 
-    /// Adds an event with its raw fields.
-    pub fn push_fields(&mut self, record: &Record<'_>, source: &str, number: u64, fields: NamedFields<'_>) {
+    /// Adds an event with its raw fields; `source` and `place` say where its raw record is.
+    pub fn push_fields(&mut self, record: &Record<'_>, source: &str, place: RawPlace, fields: NamedFields<'_>) {
         for (name, value) in fields.iter() {
             let start = self.arena.len();
             self.arena.push_str(value);
@@ -102,10 +108,10 @@ impl Events {
             let end = self.arena.len();
             self.fields.push((name, Span { start, end }));
         }
-        self.push_columns(record, source, number);
+        self.push_columns(record, source, place);
     }
 
-    fn push_columns(&mut self, record: &Record<'_>, source: &str, number: u64) {
+    fn push_columns(&mut self, record: &Record<'_>, source: &str, place: RawPlace) {
         let intern = [
             (&mut self.service, record.service),
             (&mut self.category, record.category),
@@ -132,7 +138,9 @@ impl Events {
         self.size.push(record.size);
         self.entropy.push(record.entropy);
         self.duration_ns.push(record.duration_ns);
-        self.record.push(number);
+        self.utc_offset_s.push(record.utc_offset_s);
+        self.record.push(place.record);
+        self.offset.push(place.offset);
         self.fields_end.push(self.fields.len());
     }
 
@@ -190,11 +198,18 @@ impl Events {
         self.size.extend_from_slice(&other.size);
         self.entropy.extend_from_slice(&other.entropy);
         self.duration_ns.extend_from_slice(&other.duration_ns);
+        self.utc_offset_s.extend_from_slice(&other.utc_offset_s);
         self.record.extend_from_slice(&other.record);
+        self.offset.extend_from_slice(&other.offset);
         map.iter()
             .zip(&texts)
             .map(|(slot, text)| slot.unwrap_or_else(|| self.symbols.intern(text)))
             .collect()
+    }
+
+    /// Returns how many bytes the values of the raw fields have.
+    pub(crate) fn field_bytes(&self) -> usize {
+        self.arena.len()
     }
 
     fn fields_of(&self, row: usize) -> &[(Sym, Span)] {
@@ -252,8 +267,12 @@ columns! {
     entropy: Option<f32>;
     /// How long it took.
     duration_ns: Option<i64>;
+    /// Seconds east of UTC at which the source wrote the time, if it says.
+    utc_offset_s: Option<i32>;
     /// Number of the record in its source, from 1.
     record: u64;
+    /// Byte offset of the record in its unpacked source; 0 if not known.
+    offset: u64;
 }
 
 texts! {

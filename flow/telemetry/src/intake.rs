@@ -272,14 +272,14 @@ impl Books {
     fn enter(&mut self, read: Result<Read, Fault>, source: &str, line: &[u8]) -> Taken {
         let place = self.sheet.place();
         let taken = match read {
-            Ok(Read::Record) => self.take(source, place.record).map_err(Fault::from),
+            Ok(Read::Record) => self.take(source).map_err(Fault::from),
             Ok(Read::Nothing) => Ok(Taken::Ignored),
             Err(fault) => Err(fault),
         };
         taken.unwrap_or_else(|fault| self.keep_aside(source, place.record, place.offset, fault, line.trim_ascii()))
     }
 
-    fn take(&mut self, source: &str, number: u64) -> Result<Taken, &'static str> {
+    fn take(&mut self, source: &str) -> Result<Taken, &'static str> {
         let Some(record) = self.sheet.record()? else {
             return Ok(Taken::Ignored);
         };
@@ -293,7 +293,7 @@ impl Books {
             ..record
         };
         self.events_total += 1;
-        self.events.push_fields(&record, source, number, named);
+        self.events.push_fields(&record, source, self.sheet.place(), named);
         Ok(Taken::Event)
     }
 

@@ -43,6 +43,8 @@ mod format;
 mod intake;
 mod named;
 mod names;
+mod ocsf_class;
+mod parquet;
 mod reader;
 mod sheet;
 mod source;
@@ -64,6 +66,7 @@ pub use intake::{
 };
 pub use named::NamedFields;
 pub use names::{FIELD_NAME_BYTES_MAX, FIELD_NAMES_MAX, FieldId, FieldNames};
+pub use parquet::{EventWriter, GROUP_EVENTS, GROUP_FIELD_BYTES};
 pub use reader::{Item, Reader};
 pub use sheet::{RawPlace, Sheet};
 pub use source::{LOG_SOURCES_MAX, LogSource, LogSources, SourceId};

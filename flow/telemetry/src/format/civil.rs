@@ -20,6 +20,13 @@ pub(crate) struct Civil {
     pub offset_s: Option<i32>,
 }
 
+/// Reads RFC 3339 as [`Civil::rfc3339`] does, without a zone in UTC; returns the offset from UTC in seconds too, if it is there.
+pub(crate) fn instant(text: &str) -> Option<(Timestamp, Option<i32>)> {
+    let (civil, rest) = Civil::rfc3339(text.trim())?;
+    let at = civil.instant(Timestamp::default(), 0)?;
+    rest.is_empty().then_some((at, civil.offset_s))
+}
+
 impl Civil {
     /// Reads RFC 3339 (`2003-10-11T22:14:15.003Z`, `+02:00`; a blank or `_` for the `T`, and no zone at all, are found too).
     /// Returns the rest behind it.

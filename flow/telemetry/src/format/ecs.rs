@@ -1,6 +1,4 @@
-use leckwehr_incident::Timestamp;
-
-use crate::format::Dialect;
+use crate::format::{Dialect, civil};
 use crate::{FieldId, FieldsFull, Kind, LogSource, NamedFields, Outcome, Product, Record, Sheet};
 
 /// The Elastic Common Schema.
@@ -16,21 +14,27 @@ pub(crate) static DIALECT: Dialect = Dialect {
     record,
 };
 
+/// Categories of one record; ECS knows 20.
+const CATEGORIES_MAX: usize = 8;
+
 fn normalise(sheet: &mut Sheet) -> Result<(), FieldsFull> {
     let named = NamedFields::new(&sheet.names, &sheet.fields);
-    let (dataset, category) = (named.text("event.dataset"), named.text("event.category"));
-    sheet.source = sheet.sources.intern("leckwehr", dataset, &[category]);
+    let mut categories = named.values("event.category");
+    let categories: [&str; CATEGORIES_MAX] = std::array::from_fn(|_| categories.next().unwrap_or(""));
+    let said = categories.iter().take_while(|category| !category.is_empty()).count();
+    let dataset = named.text("event.dataset");
+    sheet.source = sheet
+        .sources
+        .intern("leckwehr", dataset, categories.get(..said).unwrap_or(&[]));
     Ok(())
 }
 
 /// Maps an ECS record as our own sensors ship it.
 fn record<'a>(fields: NamedFields<'a>, _source: &'a LogSource) -> Result<Option<Record<'a>>, &'static str> {
-    let time: Timestamp = fields
-        .text("@timestamp")
-        .parse()
-        .map_err(|_| "no readable time in @timestamp")?;
+    let (time, utc_offset_s) = civil::instant(fields.text("@timestamp")).ok_or("no readable time in @timestamp")?;
     let mut record = Record {
         time,
+        utc_offset_s,
         product: Product::Leckwehr,
         service: fields.text("event.dataset"),
         category: fields.text("event.category"),

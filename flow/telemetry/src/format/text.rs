@@ -95,6 +95,7 @@ impl Text {
     fn header(&self, syslog: &Syslog<'_>, sheet: &mut Sheet) -> Result<Columns, FieldsFull> {
         let mut columns = Columns {
             time: syslog.time.or_else(|| self.elsewhen()),
+            utc_offset_s: syslog.offset_s,
             ..Columns::default()
         };
         columns.host = sheet.put("host", syslog.host)?;

@@ -1,8 +1,7 @@
 use leckwehr_incident::Timestamp;
 
-use crate::format::Dialect;
 use crate::format::channel::{self, RegistryAction};
-use crate::format::civil::Civil;
+use crate::format::{Dialect, civil};
 use crate::{FieldId, FieldsFull, Kind, LogSource, NamedFields, Outcome, Product, Record, Sheet};
 
 /// Windows events: flat as NXLog writes them, of winlogbeat 6 and 7, and nested as the event's XML.
@@ -156,24 +155,19 @@ pub(crate) fn attribute_name(element: &str, attribute: &str) -> Option<&'static 
 ///
 /// `UtcTime` is Sysmon's own and `TimeCreated` that of the event log: both are UTC and often written without a zone.
 /// `EventTime` has no zone either, but is local time in these exports, and is not used.
-fn time(fields: NamedFields<'_>) -> Option<Timestamp> {
+fn time(fields: NamedFields<'_>) -> Option<(Timestamp, Option<i32>)> {
     let names = [FieldId::UTC_TIME, FieldId::TIME_CREATED, FieldId::TIMESTAMP];
-    names.into_iter().find_map(|name| utc(fields.at(name)))
-}
-
-/// Reads RFC 3339, with a blank for the `T` and without a zone too: the time is UTC then.
-fn utc(text: &str) -> Option<Timestamp> {
-    let (civil, rest) = Civil::rfc3339(text.trim())?;
-    civil.instant(Timestamp::default(), 0).filter(|_| rest.is_empty())
+    names.into_iter().find_map(|name| civil::instant(fields.at(name)))
 }
 
 /// Maps a flat Windows record of the channels Security and Sysmon; others keep only host, account and raw fields.
 fn record<'a>(fields: NamedFields<'a>, source: &'a LogSource) -> Result<Option<Record<'a>>, &'static str> {
-    let time = time(fields).ok_or("no readable time in UtcTime, TimeCreated or @timestamp")?;
+    let (time, utc_offset_s) = time(fields).ok_or("no readable time in UtcTime, TimeCreated or @timestamp")?;
     let id = event_id(fields.text("EventID")).unwrap_or(0);
     let service = &*source.service;
     let mut record = Record {
         time,
+        utc_offset_s,
         product: Product::Windows,
         service,
         category: category(source, id),

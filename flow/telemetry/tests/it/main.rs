@@ -3,6 +3,7 @@
 
 mod evtx;
 mod flows;
+mod parquet;
 mod text;
 mod windows;
 
