@@ -325,9 +325,26 @@ impl LineForm {
         }
     }
 
-    /// Goes on at a place; what stands before it is passed over.
+    /// Goes on at a place; what stands before it is passed over, but for the header lines that say what columns mean.
     fn resume(&mut self, place: RawPlace, source: &mut dyn BufRead) -> io::Result<()> {
-        let passed = io::copy(&mut source.take(place.offset), &mut io::sink())?;
+        let mut passed = 0;
+        if place.offset > 0 && source.fill_buf()?.starts_with(b"#") {
+            let (mut before, mut sheet) = ((&mut *source).take(place.offset), Sheet::new());
+            while passed < place.offset {
+                self.line.clear();
+                self.line.read(&mut before, LINE_BYTES_MAX)?;
+                if self.line.consumed == 0 {
+                    break;
+                }
+                passed += self.line.consumed;
+                if self.line.bytes.starts_with(b"#") {
+                    // What is wrong with a header was told when it was read first.
+                    let _told = self.lines.read(&self.line.bytes, &mut sheet);
+                }
+            }
+            self.line.clear();
+        }
+        passed += io::copy(&mut source.take(place.offset - passed), &mut io::sink())?;
         if passed < place.offset {
             let text = format!(
                 "it has {passed} bytes of content, and was to be read on from byte {}",

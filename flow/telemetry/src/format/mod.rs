@@ -27,6 +27,7 @@ mod syslog;
 mod text;
 mod windows;
 mod zeek;
+mod zeek_tsv;
 
 pub use self::netflow::{EXPORTERS_MAX, Loss};
 pub use self::octets::{Frame, MESSAGE_BYTES_MAX, SyslogFramer};
@@ -39,6 +40,7 @@ use self::json::JsonReader;
 use self::netflow::FlowReader;
 use self::otlp::OtlpReader;
 use self::text::Text;
+use self::zeek_tsv::ZeekTsv;
 use crate::{Fields, FieldsFull, LogSource, NamedFields, RawPlace, Record, Sheet};
 
 /// How one family of records with named fields is normalised. A row of [`DIALECTS`].
@@ -96,6 +98,7 @@ pub struct Lines {
     text: Text,
     otlp: OtlpReader,
     flows: FlowReader,
+    zeek: ZeekTsv,
 }
 
 impl Lines {
@@ -141,11 +144,24 @@ impl Lines {
     /// Why the line is damaged; the sheet then holds no record.
     pub fn read(&mut self, line: &[u8], sheet: &mut Sheet) -> Result<Read, Fault> {
         sheet.clear();
-        let read = self.read_format(line.trim_ascii(), sheet);
+        let read = match self.read_columns(line, sheet) {
+            Some(read) => read,
+            None => self.read_format(line.trim_ascii(), sheet),
+        };
         if read.is_err() {
             sheet.clear();
         }
         read
+    }
+
+    /// Reads a line of values under a header, where blanks at the ends are values too.
+    fn read_columns(&mut self, line: &[u8], sheet: &mut Sheet) -> Option<Result<Read, Fault>> {
+        if line.starts_with(b"#") {
+            return self.zeek.header(line.trim_ascii_end());
+        }
+        let is_record = self.zeek.is_begun() && !line.starts_with(b"{") && !line.trim_ascii().is_empty();
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        is_record.then(|| self.zeek.record(line.strip_suffix(b"\r").unwrap_or(line), sheet))
     }
 
     fn read_format(&mut self, line: &[u8], sheet: &mut Sheet) -> Result<Read, Fault> {
