@@ -1,0 +1,211 @@
+//! Sigma rules on real Windows events: our engine against `rsigma-eval` in the same run, in CPU time.
+//!
+//! `LECKWEHR_DATA` names the folder of recordings. Both engines get the bytes of JSON lines and give findings, rules
+//! compiled once. The baseline is configured at its best: one engine per log source, so that it never tries a rule of
+//! another one, and the log source of each line is found out beforehand, outside of its time. Ours finds it itself.
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a benchmark measures and prints"
+)]
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use leckwehr_detect::{Engine, Matcher, Rules, Seen};
+use leckwehr_telemetry::{LINE_BYTES_MAX, Line, Lines, LogSource, Sheet, SourceId, open, read_line};
+use rsigma_eval::event::JsonEvent;
+
+/// Rounds of each measurement; the fastest counts, as others may use the machine.
+const ROUNDS: usize = 3;
+
+fn main() {
+    let data = PathBuf::from(std::env::var("LECKWEHR_DATA").unwrap_or_else(|_| "../../../shared/data".to_owned()));
+    let folder = data.join("sigma/rules-windows");
+    let packed = data.join("telemetry/windows-events.jsonl.zst");
+    if !folder.is_dir() || !packed.is_file() {
+        println!("skipped: {} or {} is not there", folder.display(), packed.display());
+        return;
+    }
+    let engine = load(&folder);
+    let (events, fired) = stream(&engine, &packed);
+    println!("peak memory, rules loaded and {events} events streamed: {} MiB; {fired} findings", peak_mib());
+
+    let text = read(&packed);
+    let lines: Vec<&[u8]> = text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).collect();
+    println!("{} events, {:.0} MB of JSON lines", lines.len(), text.len() as f64 / 1e6);
+    let per_event = |seconds: f64| seconds * 1e6 / lines.len() as f64;
+
+    let floor = fastest(|| run(&lines, None));
+    println!("parse only (fields, names, log source): {:.2} µs/event", per_event(floor.0));
+    let ours = fastest(|| run(&lines, Some(&engine)));
+    println!("leckwehr, one thread, end to end:        {:.2} µs/event, {} findings", per_event(ours.0), ours.1);
+    two_threads(&lines, &engine, ours.0);
+    let theirs = baseline(&folder, &lines);
+    println!("rsigma-eval, one thread, end to end:     {:.2} µs/event, {} findings", per_event(theirs.0), theirs.1);
+    println!("ratio: {:.2}", theirs.0 / ours.0);
+}
+
+fn load(folder: &Path) -> Arc<Engine> {
+    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let (rules, errors) = Rules::load(&[folder.to_owned()]);
+    let read = start.elapsed().as_secs_f64();
+    let engine = Engine::new(&rules);
+    println!(
+        "{} rules loaded in {:.2} s (read with two threads {read:.2} s, joined {:.2} s; CPU of this thread {:.2} s), {} errors",
+        rules.all().len(),
+        start.elapsed().as_secs_f64(),
+        start.elapsed().as_secs_f64() - read,
+        cpu_seconds() - cpu,
+        errors.len()
+    );
+    for error in errors {
+        println!("  {error}");
+    }
+    engine
+}
+
+/// Reads the packed file as a hunt does: line by line, whatever its size.
+fn stream(engine: &Arc<Engine>, packed: &Path) -> (usize, usize) {
+    let mut reader = open(packed).unwrap();
+    let (mut sheet, mut format) = (Sheet::new(), Lines::default());
+    let mut matcher = Matcher::new(engine.clone());
+    let (mut line, mut offset, mut events, mut fired) = (Vec::new(), 0, 0, 0);
+    while !matches!(
+        read_line(&mut *reader, &mut line, LINE_BYTES_MAX, &mut offset).unwrap(),
+        Line::End
+    ) {
+        events += 1;
+        if format.read(&line, &mut sheet).is_ok() {
+            fired += matcher.matches(seen(&sheet)).len();
+        }
+    }
+    (events, fired)
+}
+
+/// Parses all lines, and matches them if there are rules; returns CPU seconds and findings.
+fn run(lines: &[&[u8]], engine: Option<&Arc<Engine>>) -> (f64, usize) {
+    let (mut sheet, mut format) = (Sheet::new(), Lines::default());
+    let mut matcher = engine.map(|engine| Matcher::new(engine.clone()));
+    let (cpu, mut fired) = (cpu_seconds(), 0);
+    for line in lines {
+        if format.read(line, &mut sheet).is_ok() {
+            fired += match &mut matcher {
+                Some(matcher) => matcher.matches(seen(&sheet)).len(),
+                None => black_box(&sheet).fields().len() & 0,
+            };
+        }
+    }
+    (cpu_seconds() - cpu, fired)
+}
+
+fn seen(sheet: &Sheet) -> Seen<'_> {
+    Seen {
+        names: sheet.names(),
+        sources: sheet.sources(),
+        fields: sheet.fields(),
+        source: sheet.source(),
+    }
+}
+
+fn two_threads(lines: &[&[u8]], engine: &Arc<Engine>, alone: f64) {
+    let (first, second) = lines.split_at(lines.len() / 2);
+    let measure = || {
+        let start = Instant::now();
+        let busiest = std::thread::scope(|scope| {
+            let other = scope.spawn(|| run(second, Some(engine)));
+            let own = run(first, Some(engine));
+            own.0.max(other.join().unwrap().0)
+        });
+        (busiest, start.elapsed().as_secs_f64())
+    };
+    let rounds: Vec<(f64, f64)> = (0..ROUNDS).map(|_| measure()).collect();
+    let busiest = rounds.iter().map(|r| r.0).fold(f64::MAX, f64::min);
+    let wall = rounds.iter().map(|r| r.1).fold(f64::MAX, f64::min);
+    println!(
+        "two threads: {:.2} times as fast in CPU time of the busier thread, {:.2} times by the clock on the wall",
+        alone / busiest,
+        alone / wall
+    );
+}
+
+/// The best of `rsigma-eval`: an engine per log source with the rules that are for it.
+fn baseline(folder: &Path, lines: &[&[u8]]) -> (f64, usize) {
+    let collection = rsigma_parser::parse_sigma_directory(folder).unwrap();
+    let (mut sheet, mut format) = (Sheet::new(), Lines::default());
+    let source_of = |line: &&[u8]| match format.read(line, &mut sheet) {
+        Ok(_) => sheet.source(),
+        Err(_) => SourceId::UNKNOWN,
+    };
+    let sources: Vec<SourceId> = lines.iter().map(source_of).collect();
+    let mut engines: HashMap<SourceId, rsigma_eval::Engine> = HashMap::new();
+    let (cpu, mut known) = (cpu_seconds(), 0);
+    for source in &sources {
+        engines.entry(*source).or_insert_with(|| {
+            let mut engine = rsigma_eval::Engine::new();
+            let fitting = collection.rules.iter().filter(|rule| is_for(&rule.logsource, sheet.sources().get(*source)));
+            known += engine.add_rules(fitting).len();
+            engine
+        });
+    }
+    println!(
+        "rsigma-eval: {} engines, one per log source, compiled in {:.2} s; {known} rules refused",
+        engines.len(),
+        cpu_seconds() - cpu
+    );
+    let mut once = |bloom: bool| {
+        engines.values_mut().for_each(|engine| engine.set_bloom_prefilter(bloom));
+        fastest(|| {
+            let (cpu, mut fired) = (cpu_seconds(), 0);
+            for (line, source) in lines.iter().zip(&sources) {
+                if let Ok(value) = serde_json::from_slice(line)
+                    && let Some(engine) = engines.get(source)
+                {
+                    fired += engine.evaluate(&JsonEvent::borrow(&value)).len();
+                }
+            }
+            (cpu_seconds() - cpu, fired)
+        })
+    };
+    let (plain, bloom) = (once(false), once(true));
+    println!("rsigma-eval with its bloom filter {:.2} s, without {:.2} s; the faster one counts", bloom.0, plain.0);
+    if bloom.0 < plain.0 { bloom } else { plain }
+}
+
+fn is_for(rule: &rsigma_parser::LogSource, source: &LogSource) -> bool {
+    let fits = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w.eq_ignore_ascii_case(found));
+    fits(&rule.product, &source.product)
+        && fits(&rule.service, &source.service)
+        && rule
+            .category
+            .as_ref()
+            .is_none_or(|c| source.categories.iter().any(|found| found.eq_ignore_ascii_case(c)))
+}
+
+fn fastest(mut run: impl FnMut() -> (f64, usize)) -> (f64, usize) {
+    let rounds = (0..ROUNDS).map(|_| run());
+    rounds.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap()
+}
+
+fn read(packed: &Path) -> Vec<u8> {
+    let mut text = Vec::new();
+    std::io::Read::read_to_end(&mut open(packed).unwrap(), &mut text).unwrap();
+    text
+}
+
+/// CPU seconds of this thread so far, from the kernel's scheduler.
+fn cpu_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+}
+
+/// The largest resident memory of this process so far.
+fn peak_mib() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
