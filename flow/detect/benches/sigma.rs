@@ -33,7 +33,10 @@ fn main() {
     }
     let engine = load(&folder);
     let (events, fired) = stream(&engine, &packed);
-    println!("peak memory, rules loaded and {events} events streamed: {} MiB; {fired} findings", peak_mib());
+    println!(
+        "peak memory, rules loaded and {events} events streamed: {} MiB; {fired} findings",
+        peak_mib()
+    );
 
     let text = read(&packed);
     let lines: Vec<&[u8]> = text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).collect();
@@ -43,10 +46,18 @@ fn main() {
     let floor = fastest(|| run(&lines, None));
     println!("parse only (fields, names, log source): {:.2} µs/event", per_event(floor.0));
     let ours = fastest(|| run(&lines, Some(&engine)));
-    println!("leckwehr, one thread, end to end:        {:.2} µs/event, {} findings", per_event(ours.0), ours.1);
+    println!(
+        "leckwehr, one thread, end to end:        {:.2} µs/event, {} findings",
+        per_event(ours.0),
+        ours.1
+    );
     two_threads(&lines, &engine, ours.0);
     let theirs = baseline(&folder, &lines);
-    println!("rsigma-eval, one thread, end to end:     {:.2} µs/event, {} findings", per_event(theirs.0), theirs.1);
+    println!(
+        "rsigma-eval, one thread, end to end:     {:.2} µs/event, {} findings",
+        per_event(theirs.0),
+        theirs.1
+    );
     println!("ratio: {:.2}", theirs.0 / ours.0);
 }
 
@@ -147,7 +158,10 @@ fn baseline(folder: &Path, lines: &[&[u8]]) -> (f64, usize) {
     for source in &sources {
         engines.entry(*source).or_insert_with(|| {
             let mut engine = rsigma_eval::Engine::new();
-            let fitting = collection.rules.iter().filter(|rule| is_for(&rule.logsource, sheet.sources().get(*source)));
+            let fitting = collection
+                .rules
+                .iter()
+                .filter(|rule| is_for(&rule.logsource, sheet.sources().get(*source)));
             known += engine.add_rules(fitting).len();
             engine
         });
@@ -172,7 +186,10 @@ fn baseline(folder: &Path, lines: &[&[u8]]) -> (f64, usize) {
         })
     };
     let (plain, bloom) = (once(false), once(true));
-    println!("rsigma-eval with its bloom filter {:.2} s, without {:.2} s; the faster one counts", bloom.0, plain.0);
+    println!(
+        "rsigma-eval with its bloom filter {:.2} s, without {:.2} s; the faster one counts",
+        bloom.0, plain.0
+    );
     if bloom.0 < plain.0 { bloom } else { plain }
 }
 

@@ -4,4 +4,5 @@
 mod behaviour;
 mod export;
 mod fusion;
+mod oracle;
 mod sigma;
