@@ -8,6 +8,8 @@ mod fhir_json;
 mod fhir_xml;
 mod fhirpath;
 mod mutate;
+mod sigma_record;
+mod sigma_rule;
 mod tree;
 
 pub use mutate::{Dice, mutate};
@@ -26,7 +28,13 @@ pub struct Target {
 }
 
 /// All targets. A new one is a file beside this and a line here.
-pub const TARGETS: &[Target] = &[fhir_xml::TARGET, fhir_json::TARGET, fhirpath::TARGET];
+pub const TARGETS: &[Target] = &[
+    fhir_xml::TARGET,
+    fhir_json::TARGET,
+    fhirpath::TARGET,
+    sigma_record::TARGET,
+    sigma_rule::TARGET,
+];
 
 /// Folds numbers into a fingerprint.
 pub(crate) fn fingerprint(parts: impl IntoIterator<Item = u64>) -> u64 {

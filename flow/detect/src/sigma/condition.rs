@@ -1,8 +1,9 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rsigma_parser::{ConditionExpr, Detection, DetectionItem, Detections, FieldSpec, Quantifier};
 
-use crate::sigma::item::{Item, Placeholders};
+use crate::sigma::item::{Item, Placeholders, Test};
 use crate::sigma::modifier;
 
 /// A Sigma condition with its selections put in.
@@ -18,6 +19,30 @@ pub(crate) enum Expr {
 impl Expr {
     pub(crate) fn all(parts: Vec<Self>) -> Self {
         Self::joined(parts, Self::All)
+    }
+
+    /// Returns whether any record could fulfil the condition: not if it needs a placeholder that has no values.
+    fn is_possible(&self) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(Self::is_possible),
+            Self::Any(parts) => parts.iter().any(Self::is_possible),
+            Self::AtLeast(n, parts) => parts.iter().filter(|p| p.is_possible()).count() >= *n,
+            Self::Not(_) => true,
+            Self::Item(item) => !matches!(item.test, Test::Unfilled(_)),
+        }
+    }
+
+    /// Collects the placeholders that have no values.
+    fn unfilled(&self, names: &mut BTreeSet<String>) {
+        match self {
+            Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => parts.iter().for_each(|p| p.unfilled(names)),
+            Self::Not(part) => part.unfilled(names),
+            Self::Item(item) => {
+                if let Test::Unfilled(name) = &item.test {
+                    names.insert(name.to_string());
+                }
+            }
+        }
     }
 
     pub(crate) fn any(parts: Vec<Self>) -> Self {
@@ -71,6 +96,8 @@ pub(crate) struct Compiled {
     pub(crate) condition: Expr,
     /// Each selection by name, in the order of names.
     pub(crate) selections: Vec<(Box<str>, Expr)>,
+    /// Placeholders without values: what asks for them fits nothing.
+    pub(crate) unfilled: BTreeSet<String>,
 }
 
 /// Compiles the detection section of a rule or filter.
@@ -94,7 +121,17 @@ pub(crate) fn compile(detections: &Detections, placeholders: &Placeholders) -> R
         return Err(Fault::new("there is no condition", "say which selections make the rule fire").below("condition"));
     }
     let condition = Expr::any(conditions);
-    Ok(Compiled { condition, selections })
+    let mut unfilled = BTreeSet::new();
+    condition.unfilled(&mut unfilled);
+    if let Some(name) = unfilled.first().filter(|_| !condition.is_possible()) {
+        let what = format!("the placeholder %{name}% has no values, so the rule could never fire");
+        return Err(Fault::new(what, "give its values in the table of placeholders, or leave the rule out").below("condition"));
+    }
+    Ok(Compiled {
+        condition,
+        selections,
+        unfilled,
+    })
 }
 
 fn expression(expr: &ConditionExpr, selections: &[(Box<str>, Expr)], depth: usize) -> Result<Expr, Fault> {

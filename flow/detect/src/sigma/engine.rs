@@ -46,6 +46,7 @@ pub(crate) type Named = Box<[(Box<str>, Node)]>;
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) source: RuleSource,
+    pub(crate) rules: Vec<u32>,
     pub(crate) index: Index,
 }
 
@@ -95,6 +96,7 @@ impl Engine {
         let groups = by_source.into_iter().map(|(source, members)| Group {
             source: source.clone(),
             index: index_of(&members, &conditions, &slots),
+            rules: members,
         });
         let groups = groups.collect();
         let quiet = rules.all().iter().map(|rule| is_quiet(rule, rules.correlations())).collect();

@@ -37,6 +37,8 @@ pub(crate) enum Test {
         cased: bool,
     },
     Time(TimePart, Vec<Number>),
+    /// A placeholder without values, by its name: nothing fits.
+    Unfilled(Box<str>),
 }
 
 /// How the value of another field must lie in this one.

@@ -24,6 +24,8 @@ pub struct RuleStatus {
     pub source: String,
     /// Why the rule can fire on no record, if so: no telemetry is read as its log source.
     pub never: Option<String>,
+    /// Placeholders without values: what asks for them fits nothing, so that an exception made of them excepts nothing.
+    pub unfilled: Vec<String>,
 }
 
 impl Rules {
@@ -41,6 +43,7 @@ impl Rules {
             techniques: rule.techniques.clone(),
             source: rule.source.to_string(),
             never: rule.source.unmapped(),
+            unfilled: rule.compiled.unfilled.iter().cloned().collect(),
         });
         let correlations = self.correlations().iter().map(|correlation| RuleStatus {
             file: correlation.file.clone(),
@@ -53,6 +56,7 @@ impl Rules {
             techniques: correlation.techniques.clone(),
             source: String::new(),
             never: None,
+            unfilled: Vec::new(),
         });
         rules.chain(correlations).collect()
     }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use leckwehr_telemetry::{FieldId, FieldNames, Fields, LogSources, SourceId, Value};
 
-use crate::sigma::engine::{Engine, Node};
+use crate::sigma::engine::{Engine, Group, Node};
 use crate::sigma::explain::Grounds;
 use crate::sigma::index::Index;
 use crate::sigma::item::Part;
@@ -101,6 +101,15 @@ impl Matcher {
     ///
     /// O(bytes of the fields that rules of the log source ask for, and the candidates' conditions).
     pub fn matches(&mut self, seen: Seen<'_>) -> &[u32] {
+        self.decide(seen, |state, record, group| state.gather(record, &group.index))
+    }
+
+    /// The same without the index: every rule of the log source is tried. For checks of the index; many times slower.
+    pub fn matches_by_trying_all(&mut self, seen: Seen<'_>) -> &[u32] {
+        self.decide(seen, |state, _, group| state.candidates.extend(&group.rules))
+    }
+
+    fn decide(&mut self, seen: Seen<'_>, mut gather: impl FnMut(&mut State, Record<'_>, &Group)) -> &[u32] {
         self.follow(seen.names);
         let at = seen.source.index();
         if at >= self.routes.len() {
@@ -116,7 +125,7 @@ impl Matcher {
             fields: seen.fields,
         };
         for group in route.iter().filter_map(|g| engine.groups.get(*g as usize)) {
-            self.state.gather(record, &group.index);
+            gather(&mut self.state, record, group);
         }
         self.state.decide(record);
         &self.state.fired

@@ -169,7 +169,10 @@ impl Modifiers {
     /// Returns the tests of one value, of which one is enough.
     fn value(&self, value: &SigmaValue, keyword: bool, placeholders: &Placeholders) -> Result<Vec<Test>, Fault> {
         if self.expand {
-            let texts = expanded(value, placeholders)?;
+            let texts = match expanded(value, placeholders)? {
+                Expanded::Texts(texts) => texts,
+                Expanded::Unfilled(name) => return Ok(vec![Test::Unfilled(name)]),
+            };
             let each = texts.iter().map(|text| self.string(text, keyword));
             return Ok(each.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect());
         }
@@ -423,7 +426,7 @@ fn text_of(value: &SigmaValue) -> Option<SigmaString> {
 }
 
 /// Puts the values of placeholders (`%name%`) into a text, each combination a text of its own.
-fn expanded(value: &SigmaValue, placeholders: &Placeholders) -> Result<Vec<SigmaString>, Fault> {
+fn expanded(value: &SigmaValue, placeholders: &Placeholders) -> Result<Expanded, Fault> {
     let text = text_of(value).unwrap_or_else(|| SigmaString::from_raw(""));
     let mut texts = vec![Vec::<StringPart>::new()];
     for part in &text.parts {
@@ -441,12 +444,9 @@ fn expanded(value: &SigmaValue, placeholders: &Placeholders) -> Result<Vec<Sigma
                 inside = !inside;
                 continue;
             }
-            let values = placeholders.get(piece).filter(|v| !v.is_empty()).ok_or_else(|| {
-                Fault::new(
-                    format!("the placeholder %{piece}% has no values"),
-                    "give its values in the table of placeholders, or leave the rule out",
-                )
-            })?;
+            let Some(values) = placeholders.get(piece).filter(|v| !v.is_empty()) else {
+                return Ok(Expanded::Unfilled(piece.into()));
+            };
             if texts.len().saturating_mul(values.len()) > EXPANSIONS_MAX {
                 return Err(Fault::new(
                     format!("more than {EXPANSIONS_MAX} combinations of placeholder values"),
@@ -462,13 +462,18 @@ fn expanded(value: &SigmaValue, placeholders: &Placeholders) -> Result<Vec<Sigma
         }
     }
     let original = text.original;
-    Ok(texts
-        .into_iter()
-        .map(|parts| SigmaString {
-            parts,
-            original: original.clone(),
-        })
-        .collect())
+    let whole = |parts| SigmaString {
+        parts,
+        original: original.clone(),
+    };
+    Ok(Expanded::Texts(texts.into_iter().map(whole).collect()))
+}
+
+/// What became of the placeholders of a value.
+enum Expanded {
+    Texts(Vec<SigmaString>),
+    /// This one has no values.
+    Unfilled(Box<str>),
 }
 
 /// Texts that the placeholders of one value may expand to.

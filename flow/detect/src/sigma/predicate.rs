@@ -37,6 +37,7 @@ pub(crate) enum Check {
     /// The number of the other field's name.
     Field(u32, Part, Case),
     Time(TimePart, Box<[Number]>),
+    Never,
 }
 
 /// Whether letters are compared as written.
@@ -74,13 +75,14 @@ impl Check {
                 Self::Field(slot_of(field), *part, case)
             }
             Test::Time(part, list) => Self::Time(*part, list.clone().into()),
+            Test::Unfilled(_) => Self::Never,
         }
     }
 
     /// Returns roughly how long an answer takes, for the order in which parts of a condition are asked.
     pub(crate) fn cost(&self) -> u32 {
         match self {
-            Self::Bool(_) | Self::Null | Self::Exists(_) => 1,
+            Self::Bool(_) | Self::Null | Self::Exists(_) | Self::Never => 1,
             Self::Number(_) => 2,
             Self::Text(texts) => texts.cost(),
             Self::Field(..) | Self::Network(_) | Self::Time(..) => 10,
@@ -118,7 +120,7 @@ impl Check {
                 found.is_some_and(|found| list.contains(&Number::new(found)))
             }
             // Asked of the field, not of a value.
-            Self::Null | Self::Exists(_) | Self::Field(..) => false,
+            Self::Null | Self::Exists(_) | Self::Field(..) | Self::Never => false,
         }
     }
 }

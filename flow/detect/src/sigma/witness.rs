@@ -120,7 +120,9 @@ impl Choice<'_> {
                 }
                 Some(list.iter().map(|(_, n)| Witness::Number(slot, n.value().to_bits())).collect())
             }
-            Test::Network(_) | Test::Bool(_) | Test::Exists(true) | Test::Field { .. } | Test::Time(..) => present(),
+            Test::Network(_) | Test::Bool(_) | Test::Exists(true) | Test::Field { .. } | Test::Time(..) | Test::Unfilled(_) => {
+                present()
+            }
         }
     }
 

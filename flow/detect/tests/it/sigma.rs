@@ -127,8 +127,8 @@ fn a_broken_rule_is_an_error_with_its_place_and_a_remedy() {
         (
             ZEEK,
             "  a:\n    x|expand: '%who%'\n  condition: a",
-            "11:5",
-            "a.x",
+            "12:3",
+            "condition",
             "placeholder %who%",
         ),
         (
