@@ -4,13 +4,17 @@
 //! driver (`main.rs`) mutates seeds with a deterministic generator and keeps those inputs that reach something new;
 //! `guided/` runs the same functions under libFuzzer.
 
+mod container;
+mod evtx;
 mod fhir_json;
 mod fhir_xml;
 mod fhirpath;
+mod json_lines;
 mod mutate;
 mod sigma_record;
 mod sigma_rule;
 mod tree;
+mod zeek_tsv;
 
 pub use mutate::{Dice, mutate};
 
@@ -34,6 +38,10 @@ pub const TARGETS: &[Target] = &[
     fhirpath::TARGET,
     sigma_record::TARGET,
     sigma_rule::TARGET,
+    json_lines::TARGET,
+    zeek_tsv::TARGET,
+    evtx::TARGET,
+    container::TARGET,
 ];
 
 /// Folds numbers into a fingerprint.
@@ -41,4 +49,37 @@ pub(crate) fn fingerprint(parts: impl IntoIterator<Item = u64>) -> u64 {
     parts.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, part| {
         (hash ^ part).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23)
     })
+}
+
+/// Reads a whole source of telemetry and says what was met in it.
+pub(crate) fn telemetry(source: impl std::io::Read + Send + 'static) -> u64 {
+    use leckwehr_telemetry::{Item, Reader, Sheet};
+    let (mut sheet, mut met, mut place) = (Sheet::new(), Vec::new(), 0);
+    let Ok(mut reader) = Reader::over("fuzz", source) else {
+        return 0;
+    };
+    loop {
+        let item = reader.next(&mut sheet);
+        let told = match &item {
+            Ok(Item::Record) => {
+                let arena = sheet.fields().arena();
+                assert!(
+                    sheet.fields().spans().all(|(_, span)| arena.get(span).is_some()),
+                    "values lie in the text"
+                );
+                let record = sheet.record();
+                let kind = record.map_or(99, |record| record.map_or(98, |record| record.kind as u64));
+                1 + kind + 100 * (sheet.fields().len().min(30) as u64)
+            }
+            Ok(Item::Damaged(damaged)) => 10_000 + damaged.reason.bytes().map(u64::from).sum::<u64>(),
+            Ok(Item::Lost(_)) => 3,
+            Ok(Item::Ignored | Item::Rotated | Item::Truncated) => 4,
+            Ok(Item::End) | Err(_) => return fingerprint(met),
+        };
+        assert!(reader.position().offset >= place, "reading goes on");
+        place = reader.position().offset;
+        if met.last() != Some(&told) && met.len() < 16 {
+            met.push(told);
+        }
+    }
 }

@@ -22,8 +22,8 @@ pub(crate) struct Unpacked {
     pub on_disk: Arc<AtomicU64>,
 }
 
-/// Tells by content how a file is packed.
-pub(crate) fn unpack(file: File) -> io::Result<Unpacked> {
+/// Tells by content how a source is packed.
+pub(crate) fn unpack(file: impl Read + Send + 'static) -> io::Result<Unpacked> {
     let on_disk = Arc::new(AtomicU64::new(0));
     let counted = Counted {
         file,
@@ -48,12 +48,12 @@ pub(crate) fn unpack(file: File) -> io::Result<Unpacked> {
 }
 
 /// A file whose bytes are counted while they are read, for whoever shows progress.
-struct Counted {
-    file: File,
+struct Counted<R> {
+    file: R,
     read: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
         self.read.fetch_add(read as u64, Ordering::Relaxed);

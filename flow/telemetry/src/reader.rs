@@ -124,10 +124,25 @@ impl Reader {
         Ok(reader)
     }
 
+    /// Reads what is no file: standard input, a buffer. Its name stands for its path.
+    ///
+    /// # Errors
+    /// That not even its beginning can be read.
+    pub fn over(name: &str, source: impl io::Read + Send + 'static) -> Result<Self, IntakeError> {
+        Self::begin(Path::new(name), source, Timestamp::default()).map_err(|source| IntakeError::Open {
+            path: name.into(),
+            source,
+        })
+    }
+
     fn start(path: &Path, file: File) -> io::Result<Self> {
+        let changed_s = file.metadata()?.mtime();
+        Self::begin(path, file, Timestamp(changed_s.saturating_mul(1_000_000_000)))
+    }
+
+    fn begin(path: &Path, source: impl io::Read + Send + 'static, changed: Timestamp) -> io::Result<Self> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let changed = file.metadata()?.mtime();
-        let mut source = file::unpack(file)?;
+        let mut source = file::unpack(source)?;
         let beginning = source.content.fill_buf().map(|b| (is_evtx(b), Packets::is(b)));
         let ((is_evtx, is_packets), failed) = beginning.map_or_else(|error| ((false, false), Some(error)), |is| (is, None));
         let form = if is_evtx {
@@ -136,7 +151,10 @@ impl Reader {
             Form::Packets(Box::new(Packets::new(&name)))
         } else {
             let mut form = LineForm::default();
-            form.lines.set_clock(clock(changed));
+            form.lines.set_clock(SyslogClock {
+                reference: changed,
+                offset_s: 0,
+            });
             Form::Lines(Box::new(form))
         };
         let (path, followed) = (path.to_owned(), None);
@@ -366,11 +384,4 @@ fn packet(packets: &mut Packets, source: &mut dyn BufRead, name: &str, sheet: &m
         Some(Err(fault)) => Item::Damaged(Damaged::new(name, sheet.place(), fault, b"")),
         None => packets.loss().map_or(Item::End, Item::Lost),
     })
-}
-
-fn clock(changed_s: i64) -> SyslogClock {
-    SyslogClock {
-        reference: Timestamp(changed_s.saturating_mul(1_000_000_000)),
-        offset_s: 0,
-    }
 }

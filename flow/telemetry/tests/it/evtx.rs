@@ -99,3 +99,99 @@ fn every_record_has_the_fields_that_the_oracle_finds() {
     println!("{records} records of {} logs", logs().len());
     assert_eq!(differing, 0);
 }
+
+/// Reads a log from memory; returns the ids of its records and the reasons of what is damaged.
+fn told(log: Vec<u8>) -> (Vec<String>, Vec<&'static str>) {
+    let (mut sheet, mut reader) = (Sheet::new(), Reader::over("log", std::io::Cursor::new(log)).unwrap());
+    let (mut ids, mut reasons) = (Vec::new(), Vec::new());
+    loop {
+        match reader.next(&mut sheet).unwrap() {
+            Item::Record => ids.push(sheet.named().text("EventRecordID").to_owned()),
+            Item::Damaged(damaged) => reasons.push(damaged.reason),
+            Item::End => return (ids, reasons),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Logs of one record per chunk, joined to one of many chunks.
+fn joined() -> Option<Vec<u8>> {
+    let logs: Vec<Vec<u8>> = logs().iter().take(6).map(|path| fs::read(path).unwrap()).collect();
+    let header = logs.first()?.get(..4096)?.to_vec();
+    Some(logs.iter().fold(header, |mut all, log| {
+        all.extend_from_slice(&log[4096..]);
+        all
+    }))
+}
+
+#[test]
+fn a_damaged_chunk_costs_no_other_one() {
+    let Some(whole) = joined() else { return };
+    let chunk = |n: usize| 4096 + n * 65_536;
+    let (ids, reasons) = told(whole.clone());
+    assert!(ids.len() >= 6 && reasons.is_empty(), "{ids:?} {reasons:?}");
+
+    let mut log = whole.clone();
+    log[chunk(1)..chunk(1) + 8].fill(0xee);
+    let (found, reasons) = told(log);
+    assert_eq!(found, ids, "records of a chunk without header are searched for");
+    assert_eq!(reasons.len(), 1);
+
+    let mut log = whole.clone();
+    log[chunk(2) + 512..chunk(2) + 520].fill(0xee);
+    let (found, reasons) = told(log);
+    assert_eq!(found.len() + 1, ids.len());
+    assert!(
+        reasons[0].contains("checksum") && reasons[1].contains("no whole record"),
+        "{reasons:?}"
+    );
+
+    let mut log = whole.clone();
+    log[chunk(3) + 600..chunk(3) + 700].fill(0x1f);
+    let (found, reasons) = told(log);
+    assert!(found.len() >= ids.len() - 1 && !reasons.is_empty(), "{found:?} {reasons:?}");
+
+    let (found, reasons) = told(whole[..chunk(5) + 40_000].to_vec());
+    assert_eq!((found.len(), reasons), (ids.len(), vec!["the file ends within a chunk"]));
+    let (found, _) = told(whole[..chunk(5) + 700].to_vec());
+    assert_eq!(found, ids[..found.len()], "what is cut off is missing, nothing else");
+
+    // Carved out of memory or a disk: chunks without a file around them.
+    assert_eq!(told(whole[4096..].to_vec()).0, ids);
+}
+
+#[test]
+fn every_flipped_byte_is_survived() {
+    let Some(whole) = joined() else { return };
+    let log = &whole[4096..4096 + 65_536];
+    for at in (0..6_000).step_by(7) {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut log = log.to_vec();
+            log[at] ^= flip;
+            let (ids, reasons) = told(log);
+            assert!(ids.len() + reasons.len() <= 64);
+        }
+    }
+}
+
+#[test]
+fn reading_goes_on_within_a_log() {
+    let Some(whole) = joined() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("joined.evtx");
+    fs::write(&path, &whole).unwrap();
+    let (expected, _) = told(whole);
+    let (mut sheet, mut place, mut ids) = (Sheet::new(), leckwehr_telemetry::RawPlace::default(), Vec::new());
+    loop {
+        let mut reader = Reader::open_at(&path, place).unwrap();
+        match reader.next(&mut sheet).unwrap() {
+            Item::Record => ids.push(sheet.named().text("EventRecordID").to_owned()),
+            Item::End => break,
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(sheet.place().record as usize, ids.len());
+        assert!(reader.raw(&sheet).starts_with(b"**\0\0"));
+        place = reader.position();
+    }
+    assert_eq!(ids, expected);
+}

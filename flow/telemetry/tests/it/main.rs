@@ -3,6 +3,7 @@
 
 mod evtx;
 mod flows;
+mod hostile;
 mod parquet;
 mod text;
 mod windows;

@@ -229,7 +229,7 @@ impl EvtxReader {
         self.at = next.unwrap_or(CHUNK_BYTES);
         let skipped = self.chunk.get(start..self.at).unwrap_or(&[]);
         // What is no chunk was told of as a whole.
-        if start == 0 || skipped.iter().all(|b| *b == 0) {
+        if !self.chunk.starts_with(CHUNK_MAGIC) || skipped.iter().all(|b| *b == 0) {
             return None;
         }
         let place = RawPlace {
