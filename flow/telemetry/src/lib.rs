@@ -35,6 +35,7 @@
 mod account;
 mod accounts;
 mod columns;
+mod documents;
 mod event;
 mod events;
 mod fields;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use leckwehr_incident::Timestamp;
 
+use crate::documents::{Documents, Found};
 use crate::file::{self, LineBuffer, Unpacked};
 use crate::format::packets::Packets;
 use crate::format::{EvtxReader, Lines, Piece, Read, is_evtx};
@@ -67,6 +68,8 @@ enum Form {
 #[derive(Default)]
 struct LineForm {
     lines: Lines,
+    /// Where objects are not one per line.
+    documents: Option<Documents>,
     line: LineBuffer,
     place: RawPlace,
     /// The line was handed out whole; it is kept until the next one is read.
@@ -143,14 +146,19 @@ impl Reader {
     fn begin(path: &Path, source: impl io::Read + Send + 'static, changed: Timestamp) -> io::Result<Self> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let mut source = file::unpack(source)?;
-        let beginning = source.content.fill_buf().map(|b| (is_evtx(b), Packets::is(b)));
+        let beginning = source.content.fill_buf();
+        let documents = beginning.as_ref().is_ok_and(|b| Documents::is(b)).then(Documents::default);
+        let beginning = beginning.map(|b| (is_evtx(b), Packets::is(b)));
         let ((is_evtx, is_packets), failed) = beginning.map_or_else(|error| ((false, false), Some(error)), |is| (is, None));
         let form = if is_evtx {
             Form::Evtx(Box::default())
         } else if is_packets {
             Form::Packets(Box::new(Packets::new(&name)))
         } else {
-            let mut form = LineForm::default();
+            let mut form = LineForm {
+                documents,
+                ..LineForm::default()
+            };
             form.lines.set_clock(SyslogClock {
                 reference: changed,
                 offset_s: 0,
@@ -302,6 +310,9 @@ impl LineForm {
                 Err(fault) => return Ok(Item::Damaged(Damaged::new(name, sheet.place(), fault, b""))),
             }
         }
+        if self.documents.is_some() {
+            return self.next_document(source, name, sheet);
+        }
         if std::mem::take(&mut self.is_taken) {
             self.line.clear();
         }
@@ -324,6 +335,31 @@ impl LineForm {
         };
         self.is_taken = true;
         Ok(self.take_line(place, name, sheet))
+    }
+
+    fn next_document(&mut self, source: &mut dyn BufRead, name: &str, sheet: &mut Sheet) -> io::Result<Item> {
+        let Some(documents) = &mut self.documents else {
+            return Ok(Item::End);
+        };
+        let found = documents.read(source, LINE_BYTES_MAX)?;
+        let place = RawPlace {
+            record: self.place.record.max(1),
+            offset: self.place.offset + documents.skipped,
+        };
+        if found == Found::End {
+            return Ok(Item::End);
+        }
+        self.place = RawPlace {
+            record: place.record + 1,
+            offset: place.offset + documents.length,
+        };
+        std::mem::swap(&mut documents.bytes, &mut self.line.bytes);
+        let fault = match found {
+            Found::TooLong => "the object is longer than the limit",
+            Found::Other => "something stands between JSON objects",
+            _ => return Ok(self.take_line(place, name, sheet)),
+        };
+        Ok(Item::Damaged(Damaged::new(name, place, fault.into(), &self.line.bytes)))
     }
 
     fn take_line(&mut self, place: RawPlace, name: &str, sheet: &mut Sheet) -> Item {
