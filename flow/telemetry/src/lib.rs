@@ -1,10 +1,12 @@
 //! Records of the field's formats become columnar events.
 //!
 //! ```text
-//!   file (plain, gz, zst) ─┐
-//!   socket, line by line ──┼─► Intake ─► flat record ─► zeek | ecs | windows ─► Events (columns + raw fields)
-//!                          │      ├─► SensorAccount: records, sequence gaps, capture loss, last seen
-//!                          │      └─► Damaged: counted, named (source, record, offset), kept aside
+//!   file (plain, gz, zst; lines, JSON texts, EVTX, packets) ─► Reader ─┐
+//!   stream, line by line ────────────────────────────────────► Lines ─┴─► Sheet: Fields (names by number) + LogSource + place
+//!                                                                           ├─► rules match here, without a column
+//!                                                                           └─► Record ─► Events (columns + raw fields) ─► Parquet
+//!   Intake = Reader and Lines ─► Events,  Accounts: records, sequence gaps, capture loss, pauses, last seen
+//!                                         Damaged: counted, named (source, record, offset), kept aside
 //! ```
 //!
 //! A line goes in, an event comes out:
@@ -29,7 +31,7 @@
 //! - Knows formats only: no rules, no estates, no judgement.
 //! - Time is UTC nanoseconds from the record itself; this room has no clock.
 //! - No input stops the intake: a record that cannot be read is counted, named and kept aside, the rest goes on.
-//! - Every event says where its raw record is: source and record number ([`Event::reference`]).
+//! - Every event says where its raw record is: source, record number and byte offset ([`Event::reference`], [`RawPlace`]).
 //! - Memory is bounded by the named maxima; a caller that takes batches bounds the rest.
 
 mod account;
