@@ -4,6 +4,8 @@
 //! stdout is data, stderr is talk; every read verb has `--json`.
 
 mod builtin;
+mod hunt_text;
+mod output;
 mod problem;
 mod replay_text;
 mod verb;
@@ -28,6 +30,10 @@ enum Verb {
     Ledger(verb::ledger::Args),
     Replay(verb::replay::Args),
     Trace(verb::trace::Args),
+    Hunt(verb::hunt::Args),
+    Events(verb::events::Args),
+    Watch(verb::watch::Args),
+    Rules(verb::rules::Args),
     Drill(verb::drill::Args),
     Console(verb::console::Args),
     Spool(verb::spool::Args),
@@ -53,6 +59,10 @@ fn main() -> ExitCode {
         Verb::Ledger(args) => verb::ledger::run(args),
         Verb::Replay(args) => verb::replay::run(args),
         Verb::Trace(args) => verb::trace::run(args),
+        Verb::Hunt(args) => verb::hunt::run(args),
+        Verb::Events(args) => verb::events::run(args),
+        Verb::Watch(args) => verb::watch::run(args),
+        Verb::Rules(args) => verb::rules::run(args),
         Verb::Drill(args) => verb::drill::run(args),
         Verb::Console(args) => verb::console::run(args),
         Verb::Spool(args) => verb::spool::run(args),

@@ -15,6 +15,7 @@
 
 mod annex;
 mod books;
+mod columnar;
 mod config;
 mod errand;
 mod error;
@@ -23,6 +24,7 @@ mod files;
 mod fit;
 mod folder;
 mod gate;
+mod hunt;
 mod limits;
 mod proof;
 mod publication;
@@ -33,11 +35,17 @@ mod restoration;
 mod room;
 mod summary;
 mod takedown;
+mod watch;
 
+pub use columnar::{EventWriter, all_fields, class_uid};
 pub use config::{Config, Input, Mirror, Output, Wires};
 pub use error::ControlError;
 pub use examine::{Examination, examine};
 pub use fit::{fit_fact, fit_impact, plan_facts};
+pub use hunt::{
+    Behaviour, CutOff, HUNT_FILES_MAX, HUNT_THREADS_MAX, HuntError, HuntNews, HuntReport, HuntSettings, HuntState,
+    PIECE_BYTES_MAX, Refusal, SourceLoss, TelemetryFiles, hunt,
+};
 pub use receive::{
     PEERS_MAX, Payload, QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX, ReceiveAccount, ReceiveError, ReceiveLimits, Received,
     ReceivedQueue, Receivers, SourceConfig, SourceKind, Streams,
@@ -48,4 +56,8 @@ pub use room::run;
 pub use summary::{
     BytesLine, DutyLine, DutyLines, InputLines, LedgerLine, RestoreLines, RouteLines, RuleLine, SourceLine, Summary,
     TakedownLines,
+};
+pub use watch::{
+    Asking, FOLLOW_FILES_MAX, FollowConfig, WatchConfig, WatchConfigError, WatchError, WatchNews, WatchReport, WatchSettings,
+    watch,
 };

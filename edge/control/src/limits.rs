@@ -1,8 +1,7 @@
 use leckwehr_incident::What;
 
 /// What the rooms cannot do yet and a responder might take for done. Every incident says so, and counts it as unknown.
-const NOT_BUILT: [(&str, &str); 10] = [
-    ("detect", "beacons, DNS tunnels and Sigma correlations are not looked for"),
+const NOT_BUILT: [(&str, &str); 9] = [
     (
         "trace",
         "routes across blind spots, exposure and certificates are not drawn by the room itself: ask `leckwehr trace` over its telemetry",

@@ -52,8 +52,8 @@ pub use fusion::{ENTITIES_MAX, Fusion, FusionError, SUPPRESSION_MS_MAX, SUPPRESS
 pub use place::{AddressBook, Place};
 pub use sigma::{
     CHAIN_DEEP_MAX, CORRELATION_BYTES_MAX, CORRELATION_ENTRIES_MAX, CORRELATION_GROUPS_MAX, CORRELATION_RULES_MAX, Correlated,
-    Correlation, CorrelationSnapshot, Correlator, EXPANSIONS_MAX, Engine, GROUND_BYTES_MAX, GROUNDS_MAX, Grounds, Matcher,
-    Placeholders, Position, REGEX_BYTES_MAX, RULE_FILE_BYTES_MAX, RULE_FOLDERS_DEEP_MAX, RULES_MAX, RestoreError, Rule,
+    Correlation, CorrelationSnapshot, Correlator, EXPANSIONS_MAX, Engine, GROUND_BYTES_MAX, GROUNDS_MAX, Grounds, Matcher, Node,
+    Outline, Placeholders, Position, REGEX_BYTES_MAX, RULE_FILE_BYTES_MAX, RULE_FOLDERS_DEEP_MAX, RULES_MAX, RestoreError, Rule,
     RuleError, RuleSource, RuleStatus, Rules, Seen,
 };
 pub use tally::{HostTally, RuleTally, TALLY_HOSTS_MAX, TALLY_RULES_MAX, Tally};

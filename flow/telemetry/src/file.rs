@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,6 +45,23 @@ pub(crate) fn unpack(file: impl Read + Send + 'static) -> io::Result<Unpacked> {
         is_packed: is_gzip || is_zstd,
         on_disk,
     })
+}
+
+impl Unpacked {
+    /// Goes on at an offset of a plain file, without reading what stands before.
+    pub fn seek(&mut self, path: &Path, offset: u64) -> io::Result<()> {
+        let mut file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        if bytes < offset {
+            let text = format!("it has {bytes} bytes, and was to be read on from byte {offset}");
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        }
+        file.seek(SeekFrom::Start(offset))?;
+        let read = Arc::clone(&self.on_disk);
+        read.store(0, Ordering::Relaxed);
+        self.content = Box::new(BufReader::with_capacity(BUFFER_BYTES, Counted { file, read }));
+        Ok(())
+    }
 }
 
 /// A file whose bytes are counted while they are read, for whoever shows progress.

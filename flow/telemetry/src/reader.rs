@@ -179,6 +179,12 @@ impl Reader {
     fn go_to(&mut self, place: RawPlace) -> io::Result<()> {
         match &mut self.form {
             Form::Evtx(evtx) if place.offset > 0 => evtx.resume(place, &mut *self.source.content),
+            // A pipe cannot go back, and need not.
+            Form::Lines(form) if !self.source.is_packed && place.offset > 0 => {
+                self.source.seek(&self.path, place.offset)?;
+                form.place = place;
+                Ok(())
+            }
             Form::Lines(form) => form.resume(place, &mut *self.source.content),
             Form::Packets(packets) => {
                 // Read, not passed over: templates stand before the packets that need them.

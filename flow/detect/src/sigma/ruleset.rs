@@ -77,6 +77,11 @@ impl Rules {
         Ok(rules)
     }
 
+    /// Returns the text of one of our own rules, by the name of its file.
+    pub fn own_text(file: &str) -> Option<&'static str> {
+        OWN.iter().find(|(name, _)| *name == file).map(|(_, text)| *text)
+    }
+
     /// Reads all rules (`*.yml`, `*.yaml`) below the paths, with two threads; what could not be used is returned, each
     /// named. References between documents are checked.
     pub fn load(paths: &[PathBuf]) -> (Self, Vec<RuleError>) {
