@@ -4,15 +4,21 @@
 //! driver (`main.rs`) mutates seeds with a deterministic generator and keeps those inputs that reach something new;
 //! `guided/` runs the same functions under libFuzzer.
 
+mod capture;
 mod container;
 mod evtx;
 mod fhir_json;
 mod fhir_xml;
 mod fhirpath;
+mod flow_packets;
 mod json_lines;
 mod mutate;
+mod otlp;
+mod records;
 mod sigma_record;
 mod sigma_rule;
+mod syslog_stream;
+mod text_lines;
 mod tree;
 mod zeek_tsv;
 
@@ -42,6 +48,11 @@ pub const TARGETS: &[Target] = &[
     zeek_tsv::TARGET,
     evtx::TARGET,
     container::TARGET,
+    text_lines::TARGET,
+    syslog_stream::TARGET,
+    flow_packets::TARGET,
+    capture::TARGET,
+    otlp::TARGET,
 ];
 
 /// Folds numbers into a fingerprint.

@@ -20,6 +20,8 @@ pub(crate) struct Text {
     pub clock: SyslogClock,
     /// Every line is syslog, whatever it looks like: it came in over a syslog socket.
     pub is_syslog: bool,
+    /// A line before was syslog: what follows it is so too, be it only half of a message.
+    has_syslog: bool,
     audit: AuditEvents,
     newest: Option<Timestamp>,
 }
@@ -35,7 +37,8 @@ impl Text {
         if Cef::is(&line) {
             return Some(self.cef(&line, sheet, Columns::default()));
         }
-        if self.is_syslog || Syslog::is(&line) {
+        self.has_syslog |= Syslog::is(&line);
+        if self.is_syslog || self.has_syslog {
             return Some(self.syslog(&line, json, sheet));
         }
         None
