@@ -1,7 +1,6 @@
-use leckwehr_telemetry::{Packets, Read, Sheet};
+use std::io::Cursor;
 
-use crate::records::shape;
-use crate::{Target, fingerprint};
+use crate::{Target, fingerprint, telemetry};
 
 /// Files of packets: captures, and export packets one behind the other.
 pub const TARGET: Target = Target {
@@ -31,16 +30,5 @@ const HEADER: [u8; 20] = [0xa1, 0xb2, 0xc3, 0xd4, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 
 
 fn run(bytes: &[u8]) -> u64 {
     let captured = [&HEADER, bytes].concat();
-    let mut shapes = Vec::new();
-    for file in [bytes, &captured] {
-        let (mut packets, mut sheet, mut reader) = (Packets::new("file"), Sheet::new(), file);
-        while let Ok(Some(read)) = packets.next(&mut reader, &mut sheet) {
-            shapes.push(shape(&read.map(|()| Read::Record), &sheet));
-        }
-        assert!(packets.place().offset <= file.len() as u64, "read beyond the end");
-        shapes.push(u64::from(packets.loss().is_some()));
-    }
-    shapes.sort_unstable();
-    shapes.dedup();
-    fingerprint(shapes)
+    fingerprint([telemetry(Cursor::new(bytes.to_vec())), telemetry(Cursor::new(captured))])
 }

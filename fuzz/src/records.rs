@@ -19,7 +19,12 @@ pub(crate) fn shape(read: &Result<Read, Fault>, sheet: &Sheet) -> u64 {
                 Ok(None) => 2,
                 Err(reason) => reason.len() as u64,
             };
-            fingerprint([source, sheet.fields().len() as u64, bytes.ilog2_or_0(), columns])
+            fingerprint([
+                source,
+                sheet.fields().len() as u64,
+                bytes.checked_ilog2().unwrap_or(0).into(),
+                columns,
+            ])
         }
     }
 }
@@ -45,14 +50,4 @@ pub(crate) fn drain(lines: &mut Lines, sheet: &mut Sheet) -> u64 {
     shapes.sort_unstable();
     shapes.dedup();
     fingerprint(shapes)
-}
-
-trait Log {
-    fn ilog2_or_0(self) -> u64;
-}
-
-impl Log for usize {
-    fn ilog2_or_0(self) -> u64 {
-        self.checked_ilog2().unwrap_or(0).into()
-    }
 }

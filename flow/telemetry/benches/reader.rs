@@ -24,6 +24,79 @@ fn main() {
     json_lines(&data.join("telemetry/windows-events.jsonl.zst"));
     zeek(&data.join("trace/apt29-day2.zeek.jsonl"));
     event_logs(&data.join("sigma/regression"));
+    text_and_packets();
+}
+
+/// Formats without recordings here: records as the specifications show them, with changing numbers.
+fn text_and_packets() {
+    type Line = fn(usize) -> String;
+    let texts: [(&str, Line); 4] = [
+        ("syslog: failed log-ons of sshd", |i| {
+            format!(
+                "<86>Apr 25 05:12:09 fs-1 sshd[{i}]: Failed password for invalid user u{i} from 10.1.2.3 port {} ssh2",
+                1_024 + i % 60_000
+            )
+        }),
+        ("CEF in syslog", |i| {
+            format!(
+                "<134>Apr 25 05:12:09 fw-1 CEF:0|Vendor|Gate|1.0|100|web request|3|rt=1682392329000 src=10.1.2.3 spt={} dst=192.0.2.9 \
+                     dpt=443 request=https://x.example/{i} requestMethod=POST out={i} in=100 suser=eve act=blocked cs1Label=Rule cs1=Egress",
+                i % 65_536
+            )
+        }),
+        ("audit events of five lines", |i| {
+            let at = format!("msg=audit(1682392329.{:03}:{i}):", i % 1_000);
+            format!(
+                "type=SYSCALL {at} arch=c000003e syscall=59 success=yes exit=0 a0=55 a1=56 a2=57 a3=8 items=2 ppid=1 pid={i} auid=1000 uid=0 gid=0 \
+                     euid=0 comm=\"tar\" exe=\"/usr/bin/tar\" key=(null)\ntype=EXECVE {at} argc=3 a0=\"tar\" a1=2D63 a2=\"/srv\"\n\
+                     type=CWD {at} cwd=\"/root\"\ntype=PATH {at} item=0 name=\"/usr/bin/tar\" inode=1 mode=0100755 nametype=NORMAL\n\
+                     type=PROCTITLE {at} proctitle=746172002D63"
+            )
+        }),
+        ("Suricata, flows", |i| {
+            format!(
+                "{{\"timestamp\":\"2023-04-25T05:12:09.500000+0200\",\"flow_id\":{i},\"event_type\":\"flow\",\"src_ip\":\"10.1.2.3\",\"src_port\":{},\
+                     \"dest_ip\":\"192.0.2.9\",\"dest_port\":443,\"proto\":\"TCP\",\"app_proto\":\"tls\",\"flow\":{{\"pkts_toserver\":9,\"pkts_toclient\":8,\
+                     \"bytes_toserver\":{i},\"bytes_toclient\":80,\"start\":\"2023-04-25T05:12:00.000000+0200\",\"end\":\"2023-04-25T05:12:04.000000+0200\"}}}}",
+                i % 65_536
+            )
+        }),
+    ];
+    for (name, line) in texts {
+        let text: Vec<String> = (0..20_000).map(line).collect();
+        fed(name, &text.join("\n").into_bytes());
+    }
+    let mut packet = [5_u16.to_be_bytes(), 30_u16.to_be_bytes()].concat();
+    packet.extend([60_000_u32.to_be_bytes(), 1_682_392_329_u32.to_be_bytes()].concat());
+    packet.resize(24 + 30 * 48, 7);
+    fed("NetFlow 5", &packet.repeat(500));
+}
+
+/// Measures a file of the content against a look at every byte of it.
+fn fed(name: &str, content: &[u8]) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), content).unwrap();
+    let mut sheet = Sheet::new();
+    let records = read(file.path(), &mut sheet);
+    println!("{name}");
+    let look = || {
+        let file = fs::read(file.path()).unwrap();
+        file.iter().filter(|b| **b == b'\n').count() + 1
+    };
+    let baseline = measure(
+        "  file read, line ends counted (baseline)",
+        records,
+        content.len(),
+        None,
+        look,
+    );
+    measure(
+        "  Reader: Fields, names, log source",
+        records,
+        content.len(),
+        Some(baseline),
+        || read(file.path(), &mut sheet),
+    );
 }
 
 fn json_lines(path: &Path) {

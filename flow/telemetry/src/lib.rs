@@ -60,8 +60,8 @@ pub use events::{Event, Events};
 pub use fields::{FIELDS_BYTES_MAX, FIELDS_MAX, Fields, FieldsFull, Value};
 pub use file::{Line, open, read_line};
 pub use format::{
-    CAPTURE_BYTES_MAX, EXPORTERS_MAX, Fault, Frame, Lines, Loss, MESSAGE_BYTES_MAX, OtlpEncoding, Packets, REQUEST_RECORDS_MAX,
-    Read, SyslogClock, SyslogFramer,
+    CAPTURE_BYTES_MAX, EXPORTERS_MAX, Fault, Frame, Lines, Loss, MESSAGE_BYTES_MAX, OtlpEncoding, REQUEST_RECORDS_MAX, Read,
+    SyslogClock, SyslogFramer,
 };
 pub use intake::{
     BATCH_EVENTS_MAX, DAMAGED_BYTES_MAX, DAMAGED_MAX, Damaged, FileReport, Intake, IntakeError, LINE_BYTES_MAX, SENSORS_MAX,

@@ -32,7 +32,7 @@ mod zeek_tsv;
 pub use self::netflow::{EXPORTERS_MAX, Loss};
 pub use self::octets::{Frame, MESSAGE_BYTES_MAX, SyslogFramer};
 pub use self::otlp::{OtlpEncoding, REQUEST_RECORDS_MAX};
-pub use self::packets::{CAPTURE_BYTES_MAX, Packets};
+pub use self::packets::CAPTURE_BYTES_MAX;
 pub use self::syslog::SyslogClock;
 
 pub(crate) use self::evtx::{EvtxReader, Piece, is_evtx};

@@ -14,7 +14,7 @@ const DATAGRAM_BYTES_MAX: usize = 65_535;
 
 /// Reads a file of packets. Memory: some hundred kilobytes, and what [`Lines`] keeps.
 #[derive(Debug)]
-pub struct Packets {
+pub(crate) struct Packets {
     name: String,
     lines: Lines,
     capture: Option<Capture>,
