@@ -15,6 +15,7 @@ mod xml;
 
 pub use document::{Children, Document, Flaw, Format, NodeId, Unreadable, Written};
 pub use limits::{
-    ATTRIBUTES_MAX, DATA_BYTES_MAX, DEPTH_MAX, DOCUMENT_BYTES_MAX, ELEMENTS_MAX, ISSUES_MAX, Limits, StreamError, read_bounded,
+    ATTRIBUTES_MAX, DATA_BYTES_MAX, DEPTH_MAX, DOCUMENT_BYTES_MAX, ELEMENTS_MAX, ISSUES_MAX, Limits, NAMESPACES_MAX, StreamError,
+    read_bounded,
 };
 pub use names::{NameId, Names};

@@ -104,7 +104,7 @@ fn comparable<'a>(left: &Value<'_>, right: &Value<'_>) -> Outcome<'a> {
 
 fn abs<'a>(value: Value<'a>) -> Result<Option<Value<'a>>, Stop> {
     Ok(Some(match value {
-        Value::Integer(n) => Value::Integer(n.abs()),
+        Value::Integer(n) => return Ok(n.checked_abs().map(Value::Integer)),
         Value::Decimal(n) => Value::Decimal(n.abs()),
         Value::Quantity(mut quantity) => {
             quantity.value = quantity.value.abs();

@@ -179,9 +179,12 @@ impl<'a> Evaluator<'a> {
 
     /// Refuses a replacement before it is made if the result could be too long.
     fn check_growth(&mut self, text: &str, shortest: usize, by: &str) -> Result<(), Stop> {
+        // A pattern's replacement may name what was found, which is the whole text at most.
+        let named = by.matches('$').count().saturating_mul(text.len());
         let most = (text.len() / shortest + 1)
             .saturating_mul(by.len())
-            .saturating_add(text.len());
+            .saturating_add(text.len())
+            .saturating_add(named);
         self.spend(most / 64)?;
         if most > TEXT_BYTES_MAX * 4 {
             Err(Doubt::Text.into())

@@ -207,7 +207,8 @@ impl<'a> Evaluator<'a> {
     pub fn sign(&mut self, negative: bool, of: Items<'a>) -> Outcome<'a> {
         let Some(item) = single(of)? else { return Ok(Items::new()) };
         let value = match self.system(&item) {
-            Value::Integer(n) => Value::Integer(if negative { -n } else { n }),
+            Value::Integer(n) if negative => return Ok(n.checked_neg().map(Value::Integer).into_iter().collect()),
+            Value::Integer(n) => Value::Integer(n),
             // Zero has no sign.
             Value::Decimal(n) => Value::Decimal(if negative && !n.is_zero() { -n } else { n }),
             Value::Quantity(mut quantity) => {
@@ -318,7 +319,9 @@ fn shift(moment: &Moment, span: &Quantity, sign: i64) -> Result<Option<Moment>, 
     let Ok(count) = i64::try_from(span.value.trunc()) else {
         return Ok(None);
     };
-    let count = count * sign;
+    let Some(count) = count.checked_mul(sign) else {
+        return Ok(None);
+    };
     let is_time = moment.kind == super::moment::MomentKind::Time;
     if is_time && unit < Calendar::Hour {
         return Err(EvaluationError::Span.into());

@@ -12,6 +12,8 @@ pub const ELEMENTS_MAX: usize = 1_000_000;
 pub const DATA_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most attributes of one element.
 pub const ATTRIBUTES_MAX: usize = 64;
+/// Most namespace declarations in force at one place.
+pub const NAMESPACES_MAX: usize = 64;
 /// Most issues kept of one reading; what comes after the last is counted nowhere, but the document is known to be faulty.
 pub const ISSUES_MAX: usize = 1_000;
 

@@ -6,7 +6,7 @@ use quick_xml::events::{BytesDecl, BytesStart, Event};
 use smallvec::SmallVec;
 
 use super::document::{NodeId, Stop, Written};
-use super::limits::ATTRIBUTES_MAX;
+use super::limits::{ATTRIBUTES_MAX, NAMESPACES_MAX};
 use super::tree::{NARRATIVE, Span, Tree, is_forbidden};
 use crate::IssueKind;
 
@@ -272,6 +272,9 @@ impl<'a> Reading<'a, '_> {
                     && (rest.is_empty() || rest.starts_with(':'))
                 {
                     let prefix = self.within(rest.strip_prefix(':').unwrap_or_default());
+                    if self.scopes.len() == NAMESPACES_MAX {
+                        return Err((IssueKind::TooManyElements, at));
+                    }
                     self.scopes.push((prefix, Space::named(&text)));
                     continue;
                 }

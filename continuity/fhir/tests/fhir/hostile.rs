@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use leckwehr_fhir::IssueKind;
-use leckwehr_fhir::source::{DEPTH_MAX, Document, Limits, Names, StreamError, read_bounded};
+use leckwehr_fhir::source::{DEPTH_MAX, Document, Limits, NAMESPACES_MAX, Names, StreamError, read_bounded};
 
 fn refused(bytes: impl Into<Vec<u8>>) -> IssueKind {
     let read = Document::read(bytes, &Arc::new(Names::new()), &Limits::default());
@@ -67,6 +67,10 @@ fn long_values_and_many_attributes_are_refused() {
         let issue = Document::read(text, &Arc::new(Names::new()), &limits).err().unwrap().issue;
         assert_eq!(issue.kind, IssueKind::DataTooLong);
     }
+    let spaces = (0..NAMESPACES_MAX).fold(String::new(), |text, n| {
+        text + &format!("<a xmlns:n{n}=\"urn:{n}\" xmlns:m{n}=\"urn:m\">")
+    });
+    assert_eq!(refused(spaces), IssueKind::TooManyElements);
     let attributes: String = (0..100_000).map(|n| format!(" a{n}=\"\"")).collect();
     assert_eq!(refused(format!("<P{attributes}/>")), IssueKind::TooManyElements);
 }
