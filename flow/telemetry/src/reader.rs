@@ -177,10 +177,13 @@ impl Reader {
     }
 
     fn go_to(&mut self, place: RawPlace) -> io::Result<()> {
+        let is_plain = !self.source.is_packed && place.offset > 0;
+        // What a header says about the columns must be read again; nothing else stands before that is needed.
+        let can_seek = is_plain && !self.source.content.fill_buf()?.starts_with(b"#");
         match &mut self.form {
             Form::Evtx(evtx) if place.offset > 0 => evtx.resume(place, &mut *self.source.content),
             // A pipe cannot go back, and need not.
-            Form::Lines(form) if !self.source.is_packed && place.offset > 0 => {
+            Form::Lines(form) if can_seek => {
                 self.source.seek(&self.path, place.offset)?;
                 form.place = place;
                 Ok(())
