@@ -1,3 +1,4 @@
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -140,35 +141,77 @@ impl Rules {
         errors
     }
 
-    /// Returns an error for each reference of a filter or correlation to a rule that is not in the set. O(references ×
-    /// rules).
+    /// Returns an error for each reference of a filter or correlation to a rule that is not in the set, and for each
+    /// correlation that is built on itself. O(rules + references).
     pub fn dangling(&self) -> Vec<RuleError> {
+        let called =
+            |id: &str, name: &Option<String>, title: &str| [Some(id.to_owned()), name.clone(), Some(title.to_owned())];
+        let rules = self.rules.iter().flat_map(|r| called(&r.id, &r.name, &r.title));
+        let rules: HashSet<String> = rules.flatten().collect();
+        let mut correlations: HashMap<String, Vec<usize>> = HashMap::new();
+        for (number, c) in self.correlations.iter().enumerate() {
+            for name in called(&c.id, &c.name, &c.title).into_iter().flatten() {
+                correlations.entry(name).or_default().push(number);
+            }
+        }
         let mut errors = Vec::new();
-        let error = |file: &str, at: Position, title: &str, name: &str| RuleError::Unsupported {
-            file: file.to_owned(),
-            at,
-            rule: title.to_owned(),
-            place: "rules".into(),
-            what: format!("there is no rule {name:?}").into(),
-            remedy: "load the rule that has this id, name or title as well".into(),
+        let mut missing = |file: &str, at: Position, title: &str, name: &str| {
+            let what = format!("there is no rule {name:?}");
+            let remedy = "load the rule that has this id, name or title as well";
+            errors.push(reference_error(file, at, title, what, remedy));
         };
         for filter in &self.filters {
-            for name in filter.targets.iter().flatten() {
-                if !self.rules.iter().any(|rule| rule.is_called(name)) {
-                    errors.push(error(&filter.file, filter.at, &filter.title, name));
-                }
-            }
+            let names = filter.targets.iter().flatten();
+            names
+                .filter(|name| !rules.contains(*name))
+                .for_each(|name| missing(&filter.file, filter.at, &filter.title, name));
         }
-        for correlation in &self.correlations {
-            for name in &correlation.rules {
-                let called = self.rules.iter().any(|rule| rule.is_called(name))
-                    || self.correlations.iter().any(|other| other.is_called(name));
-                if !called {
-                    errors.push(error(&correlation.file, correlation.at, &correlation.title, name));
-                }
-            }
+        for c in &self.correlations {
+            let names = c
+                .rules
+                .iter()
+                .filter(|name| !rules.contains(*name) && !correlations.contains_key(*name));
+            names.for_each(|name| missing(&c.file, c.at, &c.title, name));
+        }
+        for c in self.circular(&correlations) {
+            let what = "it is built on itself, or on correlations that are".to_owned();
+            errors.push(reference_error(&c.file, c.at, &c.title, what, "break the circle"));
         }
         errors
+    }
+
+    /// Returns the correlations that are left when those that need no other are taken away, again and again.
+    fn circular(&self, by_name: &HashMap<String, Vec<usize>>) -> Vec<&Correlation> {
+        let below = |c: &Correlation| {
+            c.rules
+                .iter()
+                .filter_map(|name| by_name.get(name))
+                .flatten()
+                .copied()
+                .collect::<BTreeSet<_>>()
+        };
+        let mut above: Vec<Vec<usize>> = vec![Vec::new(); self.correlations.len()];
+        let mut needs: Vec<usize> = Vec::new();
+        for (number, c) in self.correlations.iter().enumerate() {
+            let below = below(c);
+            needs.push(below.len());
+            for other in below {
+                above.get_mut(other).into_iter().for_each(|list| list.push(number));
+            }
+        }
+        let mut free: Vec<usize> = (0..needs.len()).filter(|n| needs.get(*n) == Some(&0)).collect();
+        while let Some(number) = free.pop() {
+            for user in above.get(number).into_iter().flatten() {
+                if let Some(count) = needs.get_mut(*user) {
+                    *count -= 1;
+                    if *count == 0 {
+                        free.push(*user);
+                    }
+                }
+            }
+        }
+        let left = needs.iter().zip(&self.correlations).filter(|(count, _)| **count > 0);
+        left.map(|(_, c)| &**c).collect()
     }
 
     /// Returns all rules, in the order in which they were read; correlations and filters are not among them.
@@ -183,6 +226,17 @@ impl Rules {
 
     pub(crate) fn filters(&self) -> &[Arc<Filter>] {
         &self.filters
+    }
+}
+
+fn reference_error(file: &str, at: Position, title: &str, what: String, remedy: &str) -> RuleError {
+    RuleError::Unsupported {
+        file: file.to_owned(),
+        at,
+        rule: title.to_owned(),
+        place: "rules".into(),
+        what: what.into(),
+        remedy: remedy.into(),
     }
 }
 

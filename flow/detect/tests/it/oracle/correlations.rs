@@ -280,4 +280,10 @@ fn broken_correlations_are_errors() {
         &yaml("  type: event_count\n  rules: [r7]\n  timespan: 1m\n  condition:\n    gte: 1\n"),
     );
     assert!(rules.dangling()[0].to_string().contains("there is no rule \"r7\""));
+    let mut circle = Rules::default();
+    circle.add(
+        "t.yml",
+        &yaml("  type: event_count\n  rules: [C]\n  timespan: 1m\n  condition:\n    gte: 1\n"),
+    );
+    assert!(circle.dangling()[0].to_string().contains("built on itself"));
 }
