@@ -42,10 +42,8 @@ impl<'a> Evaluator<'a> {
             | F::Sort
             | F::Not => self.call_on_collection(call, items, scope),
             F::To(target) => self.convert(target, call, items, scope),
+            F::ConvertsTo(_) if items.is_empty() => Ok(items),
             F::ConvertsTo(target) => {
-                if items.is_empty() {
-                    return Ok(items);
-                }
                 let converted = self.convert(target, call, items, scope)?;
                 Ok(answer(Some(!converted.is_empty())))
             }
