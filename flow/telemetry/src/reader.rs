@@ -61,8 +61,8 @@ enum Form {
     Lines(Box<LineForm>),
     Evtx(Box<EvtxReader>),
     Packets(Box<Packets>),
-    /// Reading stopped.
-    Spent,
+    /// Reading stopped, here.
+    Spent(RawPlace),
 }
 
 #[derive(Default)]
@@ -224,7 +224,7 @@ impl Reader {
                 record: packets.place().record + 1,
                 ..packets.place()
             },
-            Form::Spent => RawPlace::default(),
+            Form::Spent(place) => *place,
         }
     }
 
@@ -261,7 +261,7 @@ impl Reader {
                 Piece::End => Item::End,
             }),
             Form::Packets(packets) => packet(packets, &mut *source.content, &self.name, sheet),
-            Form::Spent => Ok(Item::End),
+            Form::Spent(_) => Ok(Item::End),
         };
         match read {
             Ok(Item::End) if is_followed => self.look_again(),
@@ -272,7 +272,7 @@ impl Reader {
 
     fn spent(&mut self, source: io::Error) -> IntakeError {
         let place = self.position();
-        self.form = Form::Spent;
+        self.form = Form::Spent(place);
         IntakeError::Read {
             path: self.path.clone(),
             offset: place.offset,

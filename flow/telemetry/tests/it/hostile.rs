@@ -25,7 +25,9 @@ fn read(path: &Path) -> (usize, usize, Option<IntakeError>) {
             Ok(Item::End) => return (records, damaged, None),
             Ok(_) => {}
             Err(error) => {
+                let place = reader.position();
                 assert_eq!(reader.next(&mut sheet).unwrap(), Item::End, "an error is told once");
+                assert_eq!(reader.position(), place, "and the place stays known");
                 return (records, damaged, Some(error));
             }
         }
