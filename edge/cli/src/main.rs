@@ -37,6 +37,7 @@ enum Verb {
     Drill(verb::drill::Args),
     Console(verb::console::Args),
     Spool(verb::spool::Args),
+    Fhir(verb::fhir::Args),
     Bench(verb::bench::Args),
     /// Holds the namespaces of a drill; started by it.
     #[command(hide = true)]
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         Verb::Drill(args) => verb::drill::run(args),
         Verb::Console(args) => verb::console::run(args),
         Verb::Spool(args) => verb::spool::run(args),
+        Verb::Fhir(args) => verb::fhir::run(args),
         Verb::Bench(args) => verb::bench::run(args),
         Verb::DrillKeeper => Ok(leckwehr_range::keeper_main()),
         Verb::DrillDirector => Ok(leckwehr_range::director_main()),

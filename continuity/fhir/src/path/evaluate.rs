@@ -344,7 +344,9 @@ impl<'a> Evaluator<'a> {
         match item {
             Value::Node(node) => {
                 let (Some(of), Some(base)) = (self.scene.typed.type_of(*node), spec.fhir) else {
-                    return false;
+                    // `as(Boolean)` picks FHIR's boolean: published rules write it so, and the HL7 engine does not mind case
+                    let like = |of: TypeId| spec.name.eq_ignore_ascii_case(self.scene.schema.type_name(of));
+                    return picked && !spec.of_system && spec.fhir.is_none() && self.scene.typed.type_of(*node).is_some_and(like);
                 };
                 if picked && self.scene.schema.primitive(base).is_some() {
                     return of == base;

@@ -48,6 +48,7 @@ pub struct Schema {
     table: RwLock<Table>,
     trees: Mutex<HashMap<u32, Arc<Node>>>,
     expressions: Mutex<HashMap<Box<str>, Arc<RuleExpression>>>,
+    keys: Mutex<HashMap<Box<str>, u32>>,
     types: types::Types,
 }
 
@@ -100,6 +101,7 @@ impl Schema {
             table: RwLock::default(),
             trees: Mutex::default(),
             expressions: Mutex::default(),
+            keys: Mutex::default(),
             types: types::Types::default(),
         }
     }
@@ -272,22 +274,34 @@ impl Schema {
         self.tree(&canonical, depth).map(|t| t.children.clone()).unwrap_or_default()
     }
 
-    fn rule(&self, constraint: &ConstraintDefinition) -> Option<Rule> {
-        let text = constraint.expression.as_deref()?;
+    /// An expression as this schema's rules share it, by its text.
+    pub(crate) fn expression(&self, text: &str) -> Arc<RuleExpression> {
         let mut expressions = self.expressions.lock().unwrap_or_else(PoisonError::into_inner);
         let next = expressions.len() as u32;
         let shared = expressions
             .entry(text.into())
             .or_insert_with(|| Arc::new(RuleExpression::new(next, text)));
+        Arc::clone(shared)
+    }
+
+    fn rule(&self, constraint: &ConstraintDefinition) -> Option<Rule> {
+        let text = constraint.expression.as_deref()?;
+        let key_id = {
+            let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            let next = keys.len() as u32;
+            *keys.entry(constraint.key.as_str().into()).or_insert(next)
+        };
+        let expression = self.expression(text);
         Some(Rule {
             key: constraint.key.as_str().into(),
+            key_id,
             is_error: constraint.severity != "warning",
             is_best_practice: constraint
                 .extension
                 .iter()
                 .any(|e| e.url == BEST_PRACTICE && e.value_boolean == Some(true)),
             human: constraint.human.as_str().into(),
-            expression: Arc::clone(shared),
+            expression,
         })
     }
 }

@@ -5,6 +5,7 @@ use super::discriminator::{Discriminator, SliceTests};
 use super::rule::Rule;
 use super::sample::Sample;
 use super::tree::{Node, choice_name};
+use crate::path::TypeId;
 use crate::source::{NameId, Names};
 
 /// A StructureDefinition made ready to walk documents with: its elements in one array, the root first.
@@ -35,6 +36,8 @@ pub struct Profile {
 /// One element of a profile, or a slice of one.
 #[derive(Debug, Default)]
 pub struct Element {
+    /// Position in the profile.
+    pub index: u32,
     /// Last part of the path, without `[x]`.
     pub name: Box<str>,
     /// Id in the profile: path with slice names.
@@ -92,6 +95,8 @@ pub struct TypeRef {
     pub targets: Vec<Box<str>>,
     /// How the target must be reachable: `contained`, `bundled`, `referenced`.
     pub aggregation: Vec<Box<str>>,
+    /// Number of the type, once somebody asked.
+    pub(crate) number: OnceLock<Option<TypeId>>,
 }
 
 /// How strictly a binding is meant.
@@ -222,6 +227,7 @@ impl Maker<'_> {
     fn add(&mut self, node: &Node, label: &str) -> u32 {
         let index = self.elements.len();
         let mut element = self.element_of(node, label);
+        element.index = index as u32;
         if let Some(reference) = &node.definition.content_reference {
             self.references.push((index, reference.clone()));
         }
@@ -277,6 +283,7 @@ impl Maker<'_> {
             profiles: texts(&t.profiles),
             targets: texts(&t.targets),
             aggregation: texts(&t.aggregation),
+            number: OnceLock::new(),
         });
         Element {
             name: node.name.as_str().into(),

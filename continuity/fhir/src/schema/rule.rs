@@ -7,6 +7,8 @@ use crate::path::Expression;
 pub struct Rule {
     /// Key (`ele-1`, `bdl-7`, …).
     pub key: Box<str>,
+    /// Number of the key within the schema.
+    pub key_id: u32,
     /// Whether a violation makes the document invalid.
     pub is_error: bool,
     /// A recommendation of the base specification, marked as best practice.

@@ -115,11 +115,8 @@ impl Schema {
         let mut found: Vec<Spot> = profiles.filter_map(|p| within(&p, p.get())).collect();
         // what the profile says within the element counts, unless it only repeats the type and a named profile says more
         if let Some(own) = own {
-            if found.is_empty()
-                || self
-                    .criterion(&own, DiscriminatorKind::Value)
-                    .is_some_and(|c| !matches!(c, Criterion::Present))
-            {
+            let tells = |c: &Criterion| !matches!(c, Criterion::Present);
+            if found.is_empty() || self.criteria(&own, DiscriminatorKind::Value).iter().any(tells) {
                 return vec![own];
             }
             return found;

@@ -42,6 +42,11 @@ impl Schema {
         self.entry(of).map(|e| (&e.profile, e.element))
     }
 
+    /// Number of a type that an element may have. Asked once per element.
+    pub(crate) fn number_of(&self, of: &super::TypeRef) -> Option<TypeId> {
+        *of.number.get_or_init(|| path::Schema::type_named(self, &of.code))
+    }
+
     fn entry(&self, of: TypeId) -> Option<&Entry> {
         self.types.entries.get(of.0 as usize)?.get()
     }

@@ -46,7 +46,7 @@ impl Walk<'_> {
         };
         let fits = said.is_none_or(|said| said.eq_ignore_ascii_case(id));
         if !fits {
-            self.find(node, Severity::Error, Fault::FullUrl, None);
+            self.find(node, Severity::Warning, Fault::FullUrl, None);
         }
     }
 
@@ -103,7 +103,7 @@ impl Walk<'_> {
             }
         }
         for (resource, _) in resources.iter().zip(seen).filter(|(_, seen)| !seen) {
-            self.find(*resource, Severity::Warning, Fault::Orphan, None);
+            self.find(*resource, Severity::Error, Fault::Orphan, None);
         }
     }
 }

@@ -157,8 +157,10 @@ impl Walk<'_> {
                     } else {
                         Severity::Information
                     };
-                    let fault = Fault::NoSlice(element.label.clone());
-                    self.find(*node, severity, fault, Some((profile, element)));
+                    if severity >= self.least {
+                        let fault = Fault::NoSlice(element.label.clone());
+                        self.find(*node, severity, fault, Some((profile, element)));
+                    }
                     self.element(profile, index, *node);
                 }
             }

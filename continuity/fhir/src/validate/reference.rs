@@ -20,12 +20,12 @@ impl Walk<'_> {
 
     /// What a profile demands of a reference's target.
     pub fn reference(&mut self, profile: &Arc<Profile>, element: &Element, of_type: &TypeRef, node: NodeId) {
-        let source = Some((&**profile, element));
+        let source = Some((profile, element));
         let document = self.document;
         let said = text(document, node, "type").map(|t| t.rsplit('/').next().unwrap_or(t));
         let Some(reference) = text(document, node, "reference") else {
             if let Some(said) = said {
-                self.target_type(profile, element, of_type, said, node);
+                self.target_type(profile, element, (of_type, said), node, Severity::Warning);
             }
             return;
         };
@@ -35,7 +35,8 @@ impl Walk<'_> {
             Resolution::Unknown => {
                 self.aggregation(profile, element, of_type, node, None);
                 if let Some(of) = type_in(reference).or(said) {
-                    self.target_type(profile, element, of_type, of, node);
+                    // a type read off the text of a reference proves nothing
+                    self.target_type(profile, element, (of_type, of), node, Severity::Warning);
                 }
                 return;
             }
@@ -45,7 +46,7 @@ impl Walk<'_> {
         if said.is_some_and(|said| said != of) {
             self.find(node, Severity::Error, Fault::TargetTypeDiffers, source);
         }
-        if self.target_type(profile, element, of_type, of, node) {
+        if self.target_type(profile, element, (of_type, of), node, Severity::Error) {
             self.target_profile(profile, element, of_type, target, node);
         }
     }
@@ -72,7 +73,15 @@ impl Walk<'_> {
         }
     }
 
-    fn target_type(&mut self, profile: &Arc<Profile>, element: &Element, of_type: &TypeRef, of: &str, node: NodeId) -> bool {
+    fn target_type(
+        &mut self,
+        profile: &Arc<Profile>,
+        element: &Element,
+        of: (&TypeRef, &str),
+        node: NodeId,
+        severity: Severity,
+    ) -> bool {
+        let (of_type, of) = of;
         let mut is_unknown = false;
         for target in &of_type.targets {
             match self.schema.profile(target) {
@@ -82,7 +91,7 @@ impl Walk<'_> {
             }
         }
         if !is_unknown {
-            self.find(node, Severity::Error, Fault::TargetType, Some((profile, element)));
+            self.find(node, severity, Fault::TargetType, Some((profile, element)));
         }
         is_unknown
     }

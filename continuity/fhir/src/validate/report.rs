@@ -131,10 +131,10 @@ impl Report {
     /// Takes the results of a walk.
     pub(super) fn of_walk(walk: Walk<'_>, set: &str) -> Self {
         let document = walk.document;
-        let mut seen = HashSet::new();
-        let mut findings: Vec<Finding> = walk.found_anyway.iter().chain(&walk.found).cloned().collect();
+        let mut findings: Vec<&Finding> = walk.found_anyway.iter().chain(&walk.found).collect();
         findings.sort_by_key(|f| (f.node, f.severity));
-        findings.retain(|f| seen.insert((f.node, f.fault.key().to_owned(), f.fault.text(Language::English))));
+        let mut seen = HashSet::new();
+        findings.retain(|f| seen.insert((f.node, &f.fault)));
         let issues = findings.into_iter().map(|f| issue_of(&walk, f)).collect();
         let applied = walk.applied.iter().flatten().map(|a| AppliedElement {
             location: location(&walk, a.node),
@@ -222,18 +222,15 @@ pub fn missing_text(missing: &Missing, language: Language) -> String {
     }
 }
 
-fn issue_of(walk: &Walk<'_>, finding: Finding) -> ReportIssue {
-    let (profile, element) = match &finding.source {
-        Some((profile, element)) => (Some(profile.to_string()), Some(element.to_string())),
-        None => (None, None),
-    };
+fn issue_of(walk: &Walk<'_>, finding: &Finding) -> ReportIssue {
+    let source = finding.source.as_ref();
     ReportIssue {
         severity: finding.severity,
-        fault: finding.fault,
+        fault: finding.fault.clone(),
         location: location(walk, finding.node),
         place: walk.document.place(finding.node),
-        profile,
-        element,
+        profile: source.map(|(profile, _)| profile.canonical()),
+        element: source.map(|(profile, element)| profile.elements[*element as usize].label.to_string()),
     }
 }
 

@@ -29,6 +29,7 @@ impl Walk<'_> {
             };
             match holds {
                 Some(true) => {}
+                Some(false) if severity < self.least => {}
                 Some(false) => {
                     let fault = Fault::Rule(rule.key.clone(), rule.human.clone());
                     self.find(node, severity, fault, Some((profile, element)));
@@ -54,21 +55,24 @@ impl Walk<'_> {
             // an error and a doubt alike: nothing can be said
             expression.holds(&scene, node).ok()
         });
-        if *speaker == *rule.key { result } else { Some(true) }
+        if speaker == rule.key_id { result } else { Some(true) }
     }
 
     fn has_content(&self, node: NodeId) -> bool {
-        self.document.value(node).is_some() || self.document.children(node).any(|c| self.document.name(c) != "id")
+        let document = self.document;
+        document.value(node).is_some() || document.children(node).any(|c| Some(document.name_id(c)) != self.words.id)
     }
 
     fn has_extension(&self, node: NodeId) -> bool {
-        self.document.children(node).any(|c| self.document.name(c) == "extension")
+        self.document
+            .children(node)
+            .any(|c| Some(self.document.name_id(c)) == self.words.extension)
     }
 
     fn has_value(&self, node: NodeId) -> bool {
-        let names = self.document.names();
-        let value = names.get("value");
-        self.document.children(node).any(|c| Some(self.typed.element(c)) == value)
+        self.document
+            .children(node)
+            .any(|c| Some(self.typed.element(c)) == self.words.value)
     }
 }
 

@@ -9,7 +9,7 @@ use super::report::{Report, Verdict};
 use super::settings::Settings;
 use super::walk::Walk;
 use crate::package::{Configuration, Day, DependencyList, PackageSet, ProfileRule, Shelf, day_of};
-use crate::path::{Expression, NoHost, Scene, TypedDocument};
+use crate::path::{NoHost, Scene, TypedDocument};
 use crate::schema::{Schema, names_of};
 use crate::source::{Document, Format, Limits, Names};
 use crate::terminology::Missing;
@@ -25,7 +25,6 @@ pub struct Validator {
     /// Packages that some dependency list names.
     listed: HashSet<usize>,
     schemas: Mutex<HashMap<SetKey, Arc<Schema>>>,
-    locators: Mutex<HashMap<String, Option<Arc<Expression>>>>,
 }
 
 /// Which package set: a dependency list, or the one around a package.
@@ -42,6 +41,8 @@ pub struct Request {
     pub profile: Option<String>,
     /// Whether to note what was applied to each element.
     pub explain: bool,
+    /// Whether to tell what is merely good to know (severity information).
+    pub remarks: bool,
 }
 
 /// A shelf without the base definitions of FHIR R4.
@@ -69,7 +70,6 @@ impl Validator {
             shelf: Arc::new(shelf),
             configuration,
             schemas: Mutex::default(),
-            locators: Mutex::default(),
         })
     }
 
@@ -173,6 +173,12 @@ impl Validator {
         let links = Links::new(document);
         let mut walk = Walk::new(schema, &typed, &self.settings, &links);
         walk.applied = request.explain.then(Vec::new);
+        let may_become_more = list.is_some_and(|l| !l.transformations.is_empty());
+        walk.least = if request.remarks || may_become_more {
+            Severity::Information
+        } else {
+            Severity::Warning
+        };
         for package in schema.set().missing() {
             walk.miss(Missing::Package(package.as_str().into()));
         }
@@ -181,6 +187,9 @@ impl Validator {
         let mut report = Report::of_walk(walk, schema.set().name());
         if let Some(list) = list {
             transform(&mut report, list);
+        }
+        if !request.remarks {
+            report.issues.retain(|i| i.severity > Severity::Information);
         }
         report
     }
@@ -206,11 +215,9 @@ impl Validator {
     }
 
     fn date(&self, schema: &Schema, locator: &str, document: &Document) -> Option<Day> {
-        let expression = {
-            let mut locators = self.locators.lock().unwrap_or_else(PoisonError::into_inner);
-            let compile = || Expression::compile(locator, schema, &self.names).ok().map(Arc::new);
-            locators.entry(locator.to_owned()).or_insert_with(compile).clone()?
-        };
+        // its types have numbers of this schema: an expression belongs to the schema that it was compiled with
+        let shared = schema.expression(locator);
+        let expression = shared.compiled(schema)?;
         let typed = TypedDocument::new(document, schema);
         let scene = Scene::new(&typed, schema, &NoHost);
         let found = expression.evaluate(&scene, document.root()).ok()?;

@@ -11,7 +11,7 @@ use crate::terminology::{Membership, Missing};
 impl Walk<'_> {
     /// What a profile's element demands of a node's own value.
     pub fn value(&mut self, profile: &Arc<Profile>, element: &Element, node: NodeId) {
-        let source = Some((&**profile, element));
+        let source = Some((profile, element));
         if element
             .fixed
             .as_ref()
@@ -51,7 +51,7 @@ impl Walk<'_> {
     }
 
     fn binding(&mut self, profile: &Arc<Profile>, element: &Element, binding: &Binding, node: NodeId) {
-        let source = Some((&**profile, element));
+        let source = Some((profile, element));
         let value_set = || binding.value_set.clone();
         if binding.strength >= Strength::Extensible && !self.settings.is_ignored_value_set(&binding.value_set) {
             let is_required = binding.strength == Strength::Required;
@@ -84,7 +84,7 @@ impl Walk<'_> {
                 let mut has_coding = false;
                 for coding in named(document, node, "coding") {
                     has_coding = true;
-                    match self.coding_membership(coding, "code", value_set) {
+                    match self.coding_membership(coding, value_set) {
                         Some(Membership::Yes) => return Some(Membership::Yes),
                         Some(unknown @ Membership::Unknown(_)) => all = Some(unknown),
                         Some(Membership::No) => all = all.or(Some(Membership::No)),
@@ -95,7 +95,7 @@ impl Walk<'_> {
                 all.or_else(|| (has_coding || document.children(node).next().is_some()).then_some(Membership::No))
             }
             "Coding" | "Quantity" | "Age" | "Duration" | "Money" | "SimpleQuantity" => {
-                let member = self.coding_membership(node, "code", value_set);
+                let member = self.coding_membership(node, value_set);
                 member.or_else(|| document.children(node).next().is_some().then_some(Membership::No))
             }
             _ => {
@@ -105,9 +105,9 @@ impl Walk<'_> {
         }
     }
 
-    fn coding_membership(&self, coding: NodeId, code: &str, value_set: &str) -> Option<Membership> {
-        let code = text(self.document, coding, code)?;
-        let system = text(self.document, coding, "system");
+    fn coding_membership(&self, coding: NodeId, value_set: &str) -> Option<Membership> {
+        let code = self.text_of(coding, self.words.code)?;
+        let system = self.text_of(coding, self.words.system);
         if system.is_some_and(|s| self.settings.is_ignored_code_system(s)) {
             return Some(Membership::Yes);
         }
@@ -135,7 +135,7 @@ impl Walk<'_> {
         if self.mark(node, Done::Coding) {
             return;
         }
-        let (Some(system), Some(code)) = (text(self.document, node, "system"), text(self.document, node, "code")) else {
+        let (Some(system), Some(code)) = (self.text_of(node, self.words.system), self.text_of(node, self.words.code)) else {
             return;
         };
         if self.settings.is_ignored_code_system(system) {

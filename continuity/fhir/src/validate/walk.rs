@@ -1,4 +1,5 @@
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -6,9 +7,9 @@ use super::explain::Applied;
 use super::fault::{Fault, Severity};
 use super::links::Links;
 use super::settings::Settings;
-use crate::path::{Schema as _, TypedDocument};
+use crate::path::{Schema as _, TypeId, TypedDocument};
 use crate::schema::{Element, Profile, Rule, Schema, TypeRef};
-use crate::source::{Document, NodeId};
+use crate::source::{Document, NameId, Names, NodeId};
 use crate::terminology::Missing;
 
 /// Deepest nesting of profiles that are checked within each other.
@@ -30,8 +31,13 @@ pub(super) struct Walk<'a> {
     pub missing: BTreeSet<Missing>,
     /// What was applied to which node, if somebody wants to know.
     pub applied: Option<Vec<Applied>>,
-    conformance: HashMap<(u32, NodeId), State>,
-    rule_results: HashMap<(u32, NodeId), (Option<bool>, Rc<str>)>,
+    conformance: HashMap<(u32, NodeId), State, Mix>,
+    rule_results: HashMap<(u32, NodeId), (Option<bool>, u32), Mix>,
+    extension_type: Option<TypeId>,
+    coding_type: Option<TypeId>,
+    pub words: Words,
+    /// Findings below this are not kept.
+    pub least: Severity,
     /// By node: what was done with it already, whatever the profile.
     done: Vec<u8>,
     depth: u32,
@@ -39,13 +45,13 @@ pub(super) struct Walk<'a> {
 }
 
 /// Something wrong at a node.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone)]
 pub(super) struct Finding {
     pub node: NodeId,
     pub severity: Severity,
     pub fault: Fault,
-    /// Canonical of the profile and element in it that say so.
-    pub source: Option<(Rc<str>, Box<str>)>,
+    /// The profile and the element in it that say so.
+    pub source: Option<(Arc<Profile>, u32)>,
 }
 
 #[derive(Clone)]
@@ -89,8 +95,12 @@ impl<'a> Walk<'a> {
             found_anyway: Vec::new(),
             missing: BTreeSet::new(),
             applied: None,
-            conformance: HashMap::new(),
-            rule_results: HashMap::new(),
+            conformance: HashMap::default(),
+            rule_results: HashMap::default(),
+            extension_type: schema.type_named("Extension"),
+            coding_type: schema.type_named("Coding"),
+            words: Words::new(document.names()),
+            least: Severity::Warning,
             done: vec![0; document.len()],
             depth: 0,
             spare: Vec::new(),
@@ -106,9 +116,9 @@ impl<'a> Walk<'a> {
     }
 
     /// Notes what is wrong for the profile being checked.
-    pub fn find(&mut self, node: NodeId, severity: Severity, fault: Fault, source: Option<(&Profile, &Element)>) {
-        if self.found.len() < FINDINGS_MAX {
-            let source = source.map(|(p, e)| (Rc::from(p.canonical()), e.label.clone()));
+    pub fn find(&mut self, node: NodeId, severity: Severity, fault: Fault, source: Option<(&Arc<Profile>, &Element)>) {
+        if severity >= self.least && self.found.len() < FINDINGS_MAX {
+            let source = source.map(|(p, e)| (Arc::clone(p), e.index));
             self.found.push(Finding {
                 node,
                 severity,
@@ -207,13 +217,13 @@ impl<'a> Walk<'a> {
         }
         self.value(profile, element, node);
         self.rules(profile, element, node);
-        let type_name = self.type_name(node);
-        let of_type = self.type_of_element(element, type_name);
-        if of_type.is_none() && !element.types.is_empty() && index != 0 && !type_name.is_empty() {
+        let type_id = self.typed.type_of(node);
+        let of_type = type_id.and_then(|t| self.type_of_element(element, t));
+        if of_type.is_none() && !element.types.is_empty() && index != 0 && type_id.is_some() {
             self.find(node, Severity::Error, Fault::Type, Some((profile, element)));
             return;
         }
-        if type_name == "Extension" {
+        if type_id.is_some() && type_id == self.extension_type {
             self.extension(node);
         }
         if let Some(of_type) = of_type {
@@ -232,12 +242,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn type_of_element<'e>(&self, element: &'e Element, type_name: &str) -> Option<&'e TypeRef> {
-        let exact = element.types.iter().find(|t| *t.code == *type_name);
-        let derived = || element.types.iter().find(|t| self.schema.is_a(type_name, &t.code));
+    fn type_of_element<'e>(&self, element: &'e Element, of: TypeId) -> Option<&'e TypeRef> {
+        let schema = self.schema;
+        let exact = element.types.iter().find(|t| schema.number_of(t) == Some(of));
+        let derived = |t: &&TypeRef| schema.number_of(t).is_some_and(|wanted| schema.is_subtype(of, wanted));
         // profiles call the type of ids `string`, the base `id`
         let of_id = || element.types.first().filter(|_| &*element.name == "id");
-        exact.or_else(derived).or_else(of_id)
+        exact.or_else(|| element.types.iter().find(derived)).or_else(of_id)
     }
 
     /// Profiles of the type, and of what a reference refers to.
@@ -272,7 +283,7 @@ impl<'a> Walk<'a> {
 
     fn unknown_profile(&mut self, profile: &Arc<Profile>, element: &Element, canonical: &str, node: NodeId) {
         // an extension without definition is judged where extensions are
-        if self.type_name(node) != "Extension" {
+        if self.typed.type_of(node) != self.extension_type {
             self.miss(Missing::Profile(canonical.into()));
             self.find(node, Severity::Warning, Fault::ProfileUnknown, Some((profile, element)));
         }
@@ -281,7 +292,7 @@ impl<'a> Walk<'a> {
     /// Applies the definition of a node's own type, once. `rules_only` if a profile has looked at what is within.
     pub fn base(&mut self, node: NodeId, rules_only: bool) {
         let Some(type_id) = self.typed.type_of(node) else { return };
-        if self.type_name(node) == "Coding" {
+        if Some(type_id) == self.coding_type {
             self.coding(node);
         }
         let Some((profile, index)) = self.schema.type_definition(type_id) else {
@@ -369,19 +380,19 @@ impl<'a> Walk<'a> {
         self.find(claim, severity, Fault::ProfileUnknown, None);
     }
 
-    /// Remembers what an invariant's expression gave at a node, and the key of the rule that asked first.
+    /// Remembers what an invariant's expression gave at a node, and which rule asked first: `(result, its number)`.
     pub fn rule_result(
         &mut self,
         rule: &Rule,
         node: NodeId,
         evaluate: impl FnOnce(&Self) -> Option<bool>,
-    ) -> (Option<bool>, Rc<str>) {
+    ) -> (Option<bool>, u32) {
         let key = (rule.expression.id, node);
         if let Some(known) = self.rule_results.get(&key) {
-            return known.clone();
+            return *known;
         }
-        let result = (evaluate(self), Rc::from(&*rule.key));
-        self.rule_results.insert(key, result.clone());
+        let result = (evaluate(self), rule.key_id);
+        self.rule_results.insert(key, result);
         result
     }
 
@@ -393,5 +404,57 @@ impl<'a> Walk<'a> {
     pub fn give_list(&mut self, mut list: Vec<(u16, NodeId)>) {
         list.clear();
         self.spare.push(list);
+    }
+}
+
+/// Numbers of the element names that the walk itself asks for.
+pub(super) struct Words {
+    pub id: Option<NameId>,
+    pub extension: Option<NameId>,
+    pub value: Option<NameId>,
+    pub system: Option<NameId>,
+    pub code: Option<NameId>,
+}
+
+impl Words {
+    fn new(names: &Names) -> Self {
+        Self {
+            id: names.get("id"),
+            extension: names.get("extension"),
+            value: names.get("value"),
+            system: names.get("system"),
+            code: names.get("code"),
+        }
+    }
+}
+
+impl<'a> Walk<'a> {
+    /// The value of the first child whose name has this number.
+    pub fn text_of(&self, node: NodeId, name: Option<NameId>) -> Option<&'a str> {
+        let child = self
+            .document
+            .children(node)
+            .find(|c| Some(self.document.name_id(*c)) == name)?;
+        self.document.value(child)
+    }
+}
+
+type Mix = BuildHasherDefault<NumberHasher>;
+
+/// Hashes pairs of small numbers of our own making (profiles, expressions, nodes); not for keys that come from outside.
+#[derive(Default)]
+pub(super) struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.write_u32(u32::from(*b)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0.rotate_left(26) ^ u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 29)
     }
 }

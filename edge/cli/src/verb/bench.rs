@@ -1,6 +1,7 @@
 //! Measurements of the rooms, one file each.
 
 mod clock;
+mod fhir;
 mod hidden;
 mod speed;
 mod stream;
@@ -18,6 +19,7 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Verb {
+    Fhir(fhir::Args),
     Trace(TraceArgs),
 }
 
@@ -52,6 +54,7 @@ pub(crate) struct TraceArgs {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode, Problem> {
     match args.verb {
+        Verb::Fhir(args) => fhir::run(&args),
         Verb::Trace(args) if args.hidden => hidden::run(&args),
         Verb::Trace(args) => match &args.stream {
             Some(folder) => stream::run(&args, folder),

@@ -5,6 +5,7 @@ pub mod console;
 pub mod drill;
 pub mod estate;
 pub mod events;
+pub mod fhir;
 pub mod hunt;
 pub mod ledger;
 pub mod replay;

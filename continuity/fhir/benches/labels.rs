@@ -1,6 +1,6 @@
 //! Holds the validator against labelled documents: a folder whose subfolders `valid` and `invalid` say what each document is.
 //!
-//! `cargo run --release -p leckwehr-fhir --example labels -- FOLDER PACKAGES… [CONFIGURATION.yaml]`
+//! `cargo bench -p leckwehr-fhir --bench labels -- FOLDER PACKAGES… [CONFIGURATION.yaml]`
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 use std::error::Error;
@@ -10,10 +10,11 @@ use leckwehr_fhir::package::{Configuration, Shelf};
 use leckwehr_fhir::validate::{Language, Request, Severity, Validator, Verdict};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1).map(PathBuf::from);
-    let folder = arguments
-        .next()
-        .ok_or("usage: labels FOLDER PACKAGES… [CONFIGURATION.yaml]")?;
+    let mut arguments = std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from);
+    let Some(folder) = arguments.next() else {
+        println!("skipped: name a folder of labelled documents: FOLDER PACKAGES… [CONFIGURATION.yaml]");
+        return Ok(());
+    };
     let (mut shelf, mut configuration) = (Shelf::new(), None);
     for path in arguments {
         if path.extension().is_some_and(|e| e == "yaml") {
