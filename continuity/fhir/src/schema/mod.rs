@@ -149,20 +149,14 @@ impl Schema {
 
     /// Whether a type is another one or is derived from it.
     pub fn is_a(&self, code: &str, ancestor: &str) -> bool {
-        let mut at = code.to_owned();
-        for _ in 0..DERIVATION_DEPTH_MAX {
-            if at == ancestor {
-                return true;
-            }
-            let Some(base) = self.type_profile(&at).and_then(|p| p.base.clone()) else {
-                return false;
-            };
-            match base.strip_prefix(BASE) {
-                Some(code) => code.clone_into(&mut at),
-                None => return false,
-            }
+        use crate::path::Schema as _;
+        if code == ancestor {
+            return true;
         }
-        false
+        match (self.type_named(code), self.type_named(ancestor)) {
+            (Some(of), Some(base)) => self.is_subtype(of, base),
+            _ => false,
+        }
     }
 
     /// Whether a profile is another one or is derived from it.

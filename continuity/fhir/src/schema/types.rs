@@ -20,6 +20,7 @@ struct Entry {
     profile: Arc<Profile>,
     element: u32,
     name: Box<str>,
+    primitive: Option<Primitive>,
     /// The type that it is derived from.
     parent: OnceLock<Option<TypeId>>,
     /// For each name in the lookup of the element.
@@ -70,6 +71,7 @@ impl Schema {
         slot.get_or_init(|| Entry {
             profile: Arc::clone(profile),
             element,
+            primitive: Primitive::of_type_name(&name),
             name,
             parent: OnceLock::new(),
             children: definition.lookup.iter().map(|_| OnceLock::new()).collect(),
@@ -131,7 +133,7 @@ impl path::Schema for Schema {
     }
 
     fn primitive(&self, of: TypeId) -> Option<Primitive> {
-        Primitive::of_type_name(self.type_name(of))
+        self.entry(of)?.primitive
     }
 
     fn child(&self, of: TypeId, name: NameId) -> Option<ElementType> {

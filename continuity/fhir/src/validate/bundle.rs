@@ -83,7 +83,7 @@ impl Walk<'_> {
         let mut neighbours = vec![Vec::new(); resources.len()];
         for (i, resource) in resources.iter().enumerate() {
             for node in document.descendants(*resource) {
-                if document.name(node) != "reference" {
+                if Some(document.name_id(node)) != self.words.reference {
                     continue;
                 }
                 let Some(value) = document.value(node) else { continue };

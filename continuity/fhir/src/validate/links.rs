@@ -22,7 +22,8 @@ impl<'a> Links<'a> {
     pub fn new(document: &'a Document) -> Self {
         let mut bundles = Vec::new();
         let nodes = std::iter::once(document.root()).chain(document.descendants(document.root()));
-        for bundle in nodes.filter(|n| document.resource_type(*n) == Some("Bundle")) {
+        let wanted = document.names().get("Bundle");
+        for bundle in nodes.filter(|n| wanted.is_some() && document.resource_type_id(*n) == wanted) {
             let (mut by_url, mut by_type_id) = (HashMap::new(), HashMap::new());
             for entry in named(document, bundle, "entry") {
                 let Some(resource) = named(document, entry, "resource").next() else {

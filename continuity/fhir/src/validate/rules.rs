@@ -17,19 +17,21 @@ impl Walk<'_> {
     /// error of the same expression, they reword the error to bring it into force).
     pub fn rules(&mut self, profile: &Arc<Profile>, element: &Element, node: NodeId) {
         for rule in &element.rules {
-            let holds = match rule.expression.known {
-                Known::HasContent => Some(self.has_content(node)),
-                Known::ExtensionOrValue => Some(self.has_extension(node) != self.has_value(node)),
-                Known::No => self.first_result(rule, node),
-            };
             let severity = match (rule.is_error, rule.is_best_practice) {
                 (true, _) => Severity::Error,
                 (false, true) => Severity::Information,
                 (false, false) => Severity::Warning,
             };
+            if severity < self.least {
+                continue;
+            }
+            let holds = match rule.expression.known {
+                Known::HasContent => Some(self.has_content(node)),
+                Known::ExtensionOrValue => Some(self.has_extension(node) != self.has_value(node)),
+                Known::No => self.first_result(rule, node),
+            };
             match holds {
                 Some(true) => {}
-                Some(false) if severity < self.least => {}
                 Some(false) => {
                     let fault = Fault::Rule(rule.key.clone(), rule.human.clone());
                     self.find(node, severity, fault, Some((profile, element)));

@@ -38,7 +38,7 @@ impl Walk<'_> {
     fn kind(&mut self, node: NodeId, is_json: bool) {
         let Some(type_id) = self.typed.type_of(node) else { return };
         let type_name = self.schema.type_name(type_id);
-        let primitive = Primitive::of_type_name(type_name);
+        let primitive = self.schema.primitive(type_id);
         if let Some(value) = self.document.value(node) {
             if self.document.is_narrative(node) {
                 if crate::narrative::check(value).is_some() {

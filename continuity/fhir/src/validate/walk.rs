@@ -33,6 +33,8 @@ pub(super) struct Walk<'a> {
     pub applied: Option<Vec<Applied>>,
     conformance: HashMap<(u32, NodeId), State, Mix>,
     rule_results: HashMap<(u32, NodeId), (Option<bool>, u32), Mix>,
+    /// Profiles that a resource claims, by their numbers.
+    claimed: HashMap<NodeId, Vec<u32>, Mix>,
     extension_type: Option<TypeId>,
     coding_type: Option<TypeId>,
     pub words: Words,
@@ -97,6 +99,7 @@ impl<'a> Walk<'a> {
             applied: None,
             conformance: HashMap::default(),
             rule_results: HashMap::default(),
+            claimed: HashMap::default(),
             extension_type: schema.type_named("Extension"),
             coding_type: schema.type_named("Coding"),
             words: Words::new(document.names()),
@@ -189,14 +192,22 @@ impl<'a> Walk<'a> {
         self.claims(profile, node) || self.conforms(profile, node)
     }
 
-    fn claims(&self, profile: &Arc<Profile>, node: NodeId) -> bool {
+    fn claims(&mut self, profile: &Arc<Profile>, node: NodeId) -> bool {
+        if let Some(known) = self.claimed.get(&node) {
+            return known.contains(&profile.id);
+        }
         let document = self.document;
         let metas = super::links::named(document, node, "meta");
-        let mut claims = metas
+        let claims = metas
             .flat_map(|m| super::links::named(document, m, "profile"))
             .filter_map(|c| document.value(c));
-        document.resource_type_id(node).is_some()
-            && claims.any(|c| self.schema.profile(c).is_some_and(|claimed| claimed.id == profile.id))
+        let claimed: Vec<u32> = match document.resource_type_id(node) {
+            Some(_) => claims.filter_map(|c| self.schema.profile(c)).map(|p| p.id).collect(),
+            None => Vec::new(),
+        };
+        let is_claimed = claimed.contains(&profile.id);
+        self.claimed.insert(node, claimed);
+        is_claimed
     }
 
     /// Name of a node's type.
@@ -414,6 +425,7 @@ pub(super) struct Words {
     pub value: Option<NameId>,
     pub system: Option<NameId>,
     pub code: Option<NameId>,
+    pub reference: Option<NameId>,
 }
 
 impl Words {
@@ -424,6 +436,7 @@ impl Words {
             value: names.get("value"),
             system: names.get("system"),
             code: names.get("code"),
+            reference: names.get("reference"),
         }
     }
 }
