@@ -256,7 +256,7 @@ async fn decide(
     let Some(desk) = &shared.desk else {
         return (
             StatusCode::METHOD_NOT_ALLOWED,
-            "this console only reads: decide in `leckwehr watch --console`\n",
+            "this console only reads: decide in the console of `leckwehr watch`\n",
         )
             .into_response();
     };
