@@ -159,20 +159,6 @@ impl Schema {
         }
     }
 
-    /// Whether a profile is another one or is derived from it.
-    pub fn is_derived(&self, profile: &Profile, ancestor: &str) -> bool {
-        let (url, _) = crate::package::split_canonical(ancestor);
-        let mut base = Some(Box::from(&*profile.url));
-        for _ in 0..DERIVATION_DEPTH_MAX {
-            let Some(canonical) = base else { return false };
-            if crate::package::split_canonical(&canonical).0 == url {
-                return true;
-            }
-            base = self.profile(&canonical).and_then(|p| p.base.clone());
-        }
-        false
-    }
-
     /// Number of profiles compiled.
     pub fn len(&self) -> usize {
         self.read().by_definition.len()

@@ -121,8 +121,6 @@ pub enum Fault {
     Narrative,
     /// `fullUrl` does not fit the resource's id.
     FullUrl,
-    /// An id that another element of the resource has too.
-    DuplicateId,
     /// A resource of a document that nothing refers to.
     Orphan,
     /// The document's date lies outside of the validity of all package sets.
@@ -133,8 +131,6 @@ pub enum Fault {
     Encoding,
     /// The document names no profile that the configuration supports.
     Unsupported,
-    /// Two profiles of a slice fit where one may.
-    ContainedContained,
 }
 
 impl Fault {
@@ -178,13 +174,11 @@ impl Fault {
             Self::ExtensionContext(_) => "extension-context",
             Self::Narrative => "narrative",
             Self::FullUrl => "bundle-fullurl",
-            Self::DuplicateId => "id-duplicate",
             Self::Orphan => "bundle-orphan",
             Self::OutOfValidity => "validity-period",
             Self::NoDate => "validity-date",
             Self::Encoding => "encoding",
             Self::Unsupported => "profile-unsupported",
-            Self::ContainedContained => "contained-nested",
         }
     }
 
@@ -195,7 +189,7 @@ impl Fault {
                 "structure"
             }
             Self::Minimum(..) | Self::Empty => "required",
-            Self::Rule(..) | Self::FullUrl | Self::DuplicateId | Self::ContainedContained => "invariant",
+            Self::Rule(..) | Self::FullUrl => "invariant",
             Self::NotInValueSet(_) | Self::NotInExtensible(_) | Self::NotInCodeSystem(_) => "code-invalid",
             Self::Format(_) | Self::Fixed | Self::Pattern | Self::Range | Self::Length(_) => "value",
             Self::ProfileUnknown | Self::ValueSetUnknown(_) | Self::TargetMissing => "not-found",
@@ -273,13 +267,11 @@ impl Fault {
             Self::ExtensionContext(allowed) => format!("the extension may not be used here, only in: {allowed}"),
             Self::Narrative => "the narrative holds what FHIR does not allow in it".into(),
             Self::FullUrl => "fullUrl and the id of the resource do not fit".into(),
-            Self::DuplicateId => "another element has the same id".into(),
             Self::Orphan => "nothing in the document refers to this resource".into(),
             Self::OutOfValidity => "on the document's date the profile was or is not valid".into(),
             Self::NoDate => "the date that decides about validity cannot be found".into(),
             Self::Encoding => "this encoding (XML or JSON) is not accepted".into(),
             Self::Unsupported => "the configuration supports none of the profiles that the document names".into(),
-            Self::ContainedContained => "a contained resource must not contain others".into(),
         }
     }
 
@@ -323,13 +315,11 @@ impl Fault {
             Self::ExtensionContext(allowed) => format!("die Extension darf nicht hier stehen, nur in: {allowed}"),
             Self::Narrative => "der Fließtext enthält, was FHIR darin nicht erlaubt".into(),
             Self::FullUrl => "fullUrl und id der Ressource passen nicht zusammen".into(),
-            Self::DuplicateId => "ein anderes Element hat dieselbe id".into(),
             Self::Orphan => "nichts im Dokument verweist auf diese Ressource".into(),
             Self::OutOfValidity => "am Datum des Dokuments war oder ist das Profil nicht gültig".into(),
             Self::NoDate => "das Datum, das über die Gültigkeit entscheidet, ist nicht zu finden".into(),
             Self::Encoding => "diese Kodierung (XML oder JSON) wird nicht angenommen".into(),
             Self::Unsupported => "die Konfiguration unterstützt keines der Profile, die das Dokument nennt".into(),
-            Self::ContainedContained => "eine enthaltene Ressource darf keine weiteren enthalten".into(),
         }
     }
 }

@@ -44,7 +44,7 @@ impl Walk<'_> {
                 if crate::narrative::check(value).is_some() {
                     self.find(node, Severity::Error, Fault::Narrative, None);
                 }
-            } else if primitive.is_none() || !primitive::is_of_type(type_name, value) {
+            } else if primitive.is_none() || !primitive::is_of_type(self.form(node, type_name), value) {
                 self.find(node, Severity::Error, Fault::Format(type_name.into()), None);
             }
         } else if self.document.children(node).next().is_none() && self.document.resource_type_id(node).is_none() {
@@ -55,6 +55,14 @@ impl Walk<'_> {
         } else if primitive.is_none() {
             self.order(node);
         }
+    }
+
+    /// The type whose form a value must have. R4's definitions call that of a resource's id `string`, its pages say `id`.
+    fn form<'t>(&self, node: NodeId, type_name: &'t str) -> &'t str {
+        let is_id = Some(self.document.name_id(node)) == self.words.id;
+        let holder = self.document.parent(node).filter(|_| is_id);
+        let is_of_resource = holder.is_some_and(|h| self.document.resource_type_id(h).is_some());
+        if is_of_resource { "id" } else { type_name }
     }
 
     /// XML: elements come in the order of the definition, repetitions together.

@@ -144,8 +144,7 @@ impl Rules {
     /// Returns an error for each reference of a filter or correlation to a rule that is not in the set, and for each
     /// correlation that is built on itself. O(rules + references).
     pub fn dangling(&self) -> Vec<RuleError> {
-        let called =
-            |id: &str, name: &Option<String>, title: &str| [Some(id.to_owned()), name.clone(), Some(title.to_owned())];
+        let called = |id: &str, name: &Option<String>, title: &str| [Some(id.to_owned()), name.clone(), Some(title.to_owned())];
         let rules = self.rules.iter().flat_map(|r| called(&r.id, &r.name, &r.title));
         let rules: HashSet<String> = rules.flatten().collect();
         let mut correlations: HashMap<String, Vec<usize>> = HashMap::new();
