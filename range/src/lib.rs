@@ -30,6 +30,7 @@ mod node;
 mod part;
 mod portal;
 mod process;
+pub mod proving;
 mod sandbox;
 mod score;
 mod sensor;

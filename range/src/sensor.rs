@@ -3,6 +3,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use leckwehr_detect::examine;
 use leckwehr_incident::Timestamp;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -69,7 +70,8 @@ impl Sensor {
         if self.blind && action == "read" {
             return;
         }
-        let entropy = (entropy_bits_per_byte(content) * 100.0).round() / 100.0;
+        let seen = examine(content, content.len() as u64);
+        let entropy = (seen.entropy * 100.0).round() / 100.0;
         let backup = path.starts_with("snapshots/") && action != "read";
         let event = if backup {
             let action = if action == "delete" {
@@ -84,7 +86,7 @@ impl Sensor {
         self.record(
             event,
             json!({"source": {"ip": from}, "user": {"name": user},
-                   "file": {"path": path, "size": content.len(), "entropy": entropy}}),
+                   "file": {"path": path, "size": content.len(), "entropy": entropy, "structure": seen.structure.word()}}),
         );
     }
 
@@ -171,15 +173,4 @@ async fn ship(net: Net, control: SocketAddrV4, mut records: mpsc::Receiver<Strin
             }
         }
     }
-}
-
-/// Shannon entropy of the bytes, 0 to 8 bits per byte.
-pub fn entropy_bits_per_byte(bytes: &[u8]) -> f64 {
-    let mut counts = [0_u64; 256];
-    for byte in bytes {
-        counts[usize::from(*byte)] += 1;
-    }
-    let total = bytes.len() as f64;
-    let share = |count: &u64| *count as f64 / total;
-    counts.iter().filter(|c| **c > 0).map(|c| -share(c) * share(c).log2()).sum()
 }

@@ -28,6 +28,16 @@ pub fn random_bytes<const N: usize>() -> Result<[u8; N], SealError> {
     Ok(bytes)
 }
 
+/// Returns bytes as AES-256 in counter mode leaves them under this key and a nonce that never changes: what ransomware makes of a
+/// file, the same on every run. For made-up attacks only: it protects nothing.
+pub fn scrambled(key: &[u8; 32], plain: &[u8]) -> Result<Vec<u8>, SealError> {
+    let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| SealError::BadKey)?;
+    let mut body = plain.to_vec();
+    let nonce = Nonce::assume_unique_for_key([0; NONCE_BYTES]);
+    let sealed = LessSafeKey::new(key).seal_in_place_separate_tag(nonce, Aad::empty(), &mut body);
+    sealed.map(|_| body).map_err(|_| SealError::CannotOpen)
+}
+
 /// A symmetric key for records (AES-256-GCM with a random 96-bit nonce; at most 2^32 records under one key).
 #[derive(Clone)]
 pub struct RecordKey([u8; 32]);
@@ -170,6 +180,16 @@ fn hkdf(secret: &[u8], info: &[&[u8]]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scrambled_bytes_are_the_same_every_time_and_no_longer_what_they_were() {
+        let plain = vec![7; 4_096];
+        let once = scrambled(&[1; 32], &plain).unwrap();
+        assert_eq!(once, scrambled(&[1; 32], &plain).unwrap());
+        assert_eq!(once.len(), plain.len());
+        assert_ne!(once, plain);
+        assert_ne!(once, scrambled(&[2; 32], &plain).unwrap());
+    }
 
     #[test]
     fn only_the_opening_key_and_the_same_context_open() {

@@ -1,6 +1,7 @@
 //! Measurements of the rooms, one file each.
 
 mod clock;
+mod detect;
 mod fhir;
 mod hidden;
 mod speed;
@@ -19,6 +20,7 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Verb {
+    Detect(detect::Args),
     Fhir(fhir::Args),
     Trace(TraceArgs),
 }
@@ -54,6 +56,7 @@ pub(crate) struct TraceArgs {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode, Problem> {
     match args.verb {
+        Verb::Detect(args) => detect::run(&args),
         Verb::Fhir(args) => fhir::run(&args),
         Verb::Trace(args) if args.hidden => hidden::run(&args),
         Verb::Trace(args) => match &args.stream {

@@ -79,7 +79,8 @@ impl BeaconWatch {
         pair.measure_at = (pair.count + pair.count / 2).min(pair.count + STEP).max(4);
         let Some((rhythm, calls)) = pair.rhythm(begun) else { return };
         let score = modified(rhythm.score, peer, self.hosts.len(), context.learning, look.at, begun);
-        found.opine("beacon", look.at, score, || format!("{}>{peer_name}:{port}", host.name));
+        let told = if pair.learned { 0.0 } else { score };
+        found.opine("beacon", look.at, told, || format!("{}>{peer_name}:{port}", host.name));
         let enough = rhythm.duration.is_some() || calls >= SHORT_CONNECTIONS_MIN;
         if score < context.thresholds.beacon_score_min || !enough {
             return;

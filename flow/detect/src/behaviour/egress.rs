@@ -50,6 +50,8 @@ struct Volume {
     season: Season,
     usual: Option<Usual>,
     drift: f64,
+    /// Bytes of which was told already, and in which hour.
+    told: (u64, i64),
 }
 
 impl EgressWatch {
@@ -84,7 +86,10 @@ impl EgressWatch {
             });
         }
         let most_new = self.fresh.most(by);
-        if let Some((weight, detail)) = judge(volume, look, context, self.learned, most_new, score) {
+        if let Some((weight, detail)) = judge(volume, look, context, self.learned, most_new, score)
+            && volume.is_news()
+        {
+            volume.told = (volume.total, volume.hour);
             found.push(look.finding(Sign {
                 title: "Outbound volume",
                 techniques: "T1041 T1048",
@@ -136,6 +141,11 @@ impl Volume {
         self.hour = next;
         self.hour_bytes = 0;
         self.usual = self.season.usual(next);
+    }
+
+    /// A new destination is told again when its bytes have doubled, a known one in another hour.
+    fn is_news(&self) -> bool {
+        self.total >= self.told.0.saturating_mul(2) || self.known && self.hour != self.told.1
     }
 
     /// Robust deviations of this hour's logarithm from what is usual.

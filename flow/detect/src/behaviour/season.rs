@@ -9,6 +9,8 @@ const DAYS_MAX: usize = 10;
 const GAP_HOURS_MAX: i64 = 24 * 14;
 /// Fewer values are no season.
 const SAMPLES_MIN: usize = 3;
+/// So many values of the hour itself need no neighbours.
+const ENOUGH: usize = 5;
 /// Shrinks the median absolute deviation to the standard deviation of a normal distribution.
 const MAD_TO_SIGMA: f64 = 1.4826;
 
@@ -18,7 +20,7 @@ pub(crate) fn hour_of(at: Timestamp) -> i64 {
 }
 
 /// What is usual at an hour of the day, working days apart from weekends (robust statistics: median and median absolute
-/// deviation over the same and the neighbouring hours of the last ten such days).
+/// deviation over the same hour of the last ten such days, with its neighbours where these are fewer than five).
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Season {
     slots: BTreeMap<u8, VecDeque<f32>>,
@@ -59,17 +61,19 @@ impl Season {
 
     /// Returns what is usual at this hour; `None` if too little was seen. O(1).
     pub(crate) fn usual(&self, hour: i64) -> Option<Usual> {
-        let own: Vec<f64> = self.values([hour - 1, hour, hour + 1].map(slot));
-        let values = if own.len() < SAMPLES_MIN {
-            // The other kind of day knows more than nothing.
-            self.values([hour - 1, hour, hour + 1].map(|h| slot(h) ^ WEEKEND))
-        } else {
-            own
-        };
+        let around = [hour - 1, hour, hour + 1];
+        // Neighbouring hours, and then the other kind of day, know more than nothing.
+        let mut values = self.values(&[slot(hour)]);
+        if values.len() < ENOUGH {
+            values = self.values(&around.map(slot));
+        }
+        if values.len() < SAMPLES_MIN {
+            values = self.values(&around.map(|h| slot(h) ^ WEEKEND));
+        }
         (values.len() >= SAMPLES_MIN).then(|| usual(values))
     }
 
-    fn values(&self, slots: [u8; 3]) -> Vec<f64> {
+    fn values(&self, slots: &[u8]) -> Vec<f64> {
         let found = slots.iter().filter_map(|slot| self.slots.get(slot));
         found.flatten().map(|v| f64::from(*v)).collect()
     }
@@ -99,10 +103,11 @@ fn middle(sorted: &[f64]) -> f64 {
     }
 }
 
-const WEEKEND: u8 = 32;
+/// Added to the hour of the day at weekends.
+pub(crate) const WEEKEND: u8 = 32;
 
 /// Hour of the day, and whether the day is a Saturday or Sunday (UTC).
-fn slot(hour: i64) -> u8 {
+pub(crate) fn slot(hour: i64) -> u8 {
     // 1 January 1970 was a Thursday.
     let weekend = (hour.div_euclid(24) + 3).rem_euclid(7) >= 5;
     hour.rem_euclid(24) as u8 | if weekend { WEEKEND } else { 0 }

@@ -1,9 +1,12 @@
+use std::collections::BTreeMap;
+
 use leckwehr_incident::{Finding, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Context;
 use super::keyed::Keyed;
 use super::look::{AUTHOR, Found, Look, rule, techniques};
+use super::season::{hour_of, slot};
 
 /// Sensors that are listened to.
 const SENSORS_MAX: usize = 16_384;
@@ -20,23 +23,17 @@ struct Voice {
     sensor: String,
     host: String,
     last: Option<Timestamp>,
-    /// Longest pause that began at each hour of the day, in milliseconds.
-    pauses_ms: [i64; 24],
+    /// Longest pause that began at each hour of the day, working days apart from weekends, in milliseconds.
+    pauses_ms: BTreeMap<u8, i64>,
     reported: bool,
-}
-
-fn hour(at: Timestamp) -> usize {
-    at.0.div_euclid(3_600_000_000_000).rem_euclid(24) as usize
 }
 
 impl Voice {
     /// Returns the longest learned pause that began at about this hour, else the longest of all.
     fn usual_ms(&self, at: Timestamp) -> i64 {
-        let near = [23, 0, 1].map(|step| self.pauses_ms[(hour(at) + step) % 24]);
-        match near.into_iter().max() {
-            Some(longest) if longest > 0 => longest,
-            _ => self.pauses_ms.into_iter().max().unwrap_or(0),
-        }
+        let near = [-1, 0, 1].map(|step| self.pauses_ms.get(&slot(hour_of(at) + step)));
+        let near = near.into_iter().flatten().max();
+        near.or_else(|| self.pauses_ms.values().max()).copied().unwrap_or(0)
     }
 }
 
@@ -55,8 +52,8 @@ impl SilenceWatch {
         let last = voice.last.unwrap_or(look.at);
         if context.learning {
             let pause_ms = look.at.0.saturating_sub(last.0) / 1_000_000;
-            let slot = &mut voice.pauses_ms[hour(last)];
-            *slot = (*slot).max(pause_ms);
+            let longest = voice.pauses_ms.entry(slot(hour_of(last))).or_default();
+            *longest = (*longest).max(pause_ms);
         }
         voice.last = Some(last.max(look.at));
         voice.reported = false;

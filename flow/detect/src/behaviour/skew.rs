@@ -28,7 +28,8 @@ struct Clock {
     sensor: String,
     host: String,
     lags_s: VecDeque<f64>,
-    learned_s: Option<f64>,
+    /// Smallest and largest lag that was learned: late shipping is no skew.
+    learned_s: Option<(f64, f64)>,
     reported: bool,
 }
 
@@ -70,11 +71,14 @@ impl SkewWatch {
                 continue;
             }
             let lag_s = clock.lag_s();
-            if context.learning {
-                clock.learned_s = Some(lag_s);
+            let (low, high) = clock.learned_s.unwrap_or((lag_s, lag_s));
+            if context.learning || clock.learned_s.is_none() {
+                clock.learned_s = Some((low.min(lag_s), high.max(lag_s)));
                 continue;
             }
-            let moved_s = lag_s - *clock.learned_s.get_or_insert(lag_s);
+            // Half as much again on both sides: what was learned is never all that happens.
+            let room = (high - low) / 2.0;
+            let moved_s = lag_s - lag_s.clamp(low - room, high + room);
             found.opine("skew", now, moved_s.abs(), || clock.sensor.clone());
             let over = moved_s.abs() >= context.thresholds.skew_s_min;
             if over && !clock.reported {

@@ -111,6 +111,7 @@ pub fn examine(sample: &[u8], size: u64) -> Content {
         Some(Check::Fails) => (Structure::Broken, 1.0),
         // Nothing can be said, but that it is no text.
         Some(Check::Cannot) => (Structure::Sealed, 0.2),
+        None if has_lost_its_head(sample, &blocks) => (Structure::Broken, 0.95),
         None => by_blocks(&blocks),
     };
     Content {
@@ -119,6 +120,19 @@ pub fn examine(sample: &[u8], size: u64) -> Content {
         noise_share: blocks.noise_share(),
         suspicion,
     }
+}
+
+/// Bytes at the end of a file in which some formats have their last mark.
+const TAIL_BYTES: usize = 1_024;
+
+/// Returns whether a file ends as an archive or a document does, but begins with noise.
+fn has_lost_its_head(sample: &[u8], blocks: &text::Blocks) -> bool {
+    let tail = sample.get(sample.len().saturating_sub(TAIL_BYTES)..).unwrap_or(sample);
+    let ends: [&[u8]; 2] = [b"PK\x05\x06", b"%%EOF"];
+    let marked = ends
+        .into_iter()
+        .any(|end| tail.windows(end.len()).any(|window| window == end));
+    marked && blocks.has_noise()
 }
 
 fn by_blocks(blocks: &text::Blocks) -> (Structure, f64) {
@@ -249,6 +263,10 @@ mod tests {
         let text = prose(40_000);
         assert_eq!(structure(&text), Structure::Text);
         assert_eq!(structure(&noise(40_000)), Structure::Noise);
+        for small in [300, 700, 2_000, 5_000] {
+            assert_eq!(structure(&noise(small)), Structure::Noise, "{small} bytes");
+            assert_eq!(structure(&prose(small)), Structure::Text, "{small} bytes");
+        }
         let kept = [&text[..4_096], &noise(36_000)].concat();
         assert_eq!(structure(&kept), Structure::Mixed);
         let mut intermittent = text.clone();

@@ -5,7 +5,10 @@ const PIECE_BYTES: usize = 512;
 /// Share of control characters from which on a piece is no text; noise has 11 %.
 const CONTROL_SHARE_MIN: f64 = 0.04;
 /// Fewer bytes have no distribution.
-const NOISE_BYTES_MIN: usize = 1_024;
+const NOISE_BYTES_MIN: usize = 256;
+/// Fewer bytes are judged by their entropy, of which noise of 256 bytes has 7.2 bits per byte.
+const CHI_SQUARE_BYTES_MIN: usize = 1_024;
+const ENTROPY_MIN: f64 = 7.0;
 /// χ² of 255 degrees of freedom: noise stays below this all but never (255 + 6 standard deviations of 22.6).
 const CHI_SQUARE_MAX: f64 = 390.0;
 
@@ -62,6 +65,9 @@ fn is_text(piece: &[u8]) -> bool {
 }
 
 fn is_noise(block: &[u8]) -> bool {
+    if block.len() < CHI_SQUARE_BYTES_MIN {
+        return entropy(block) >= ENTROPY_MIN;
+    }
     let mut counts = [0_u32; 256];
     for byte in block {
         counts[usize::from(*byte)] += 1;

@@ -4,5 +4,6 @@
 mod behaviour;
 mod export;
 mod fusion;
+mod machines;
 mod oracle;
 mod sigma;
