@@ -6,12 +6,14 @@ use leckwehr_incident::{Alarm, AlarmLevel, Finding};
 use leckwehr_telemetry::{Events, Intake};
 use serde::Serialize;
 
-use super::chance::{Chance, after};
+use super::chance::{Chance, DAY_S, HOUR_S, after};
 use super::everyday::{Day, House, Line};
 use crate::miniature::{MiniatureError, miniature};
 
 /// Records that arrive within this many seconds come as one batch.
 const BATCH_S: f64 = 1.0;
+/// When an attack begins after the benign day was counted, in seconds of that day.
+const ATTACK_S: f64 = 23.9 * HOUR_S;
 /// How often the detector is told the present, in seconds.
 const TICK_S: f64 = 60.0;
 
@@ -51,6 +53,8 @@ pub struct DayNoise {
     pub loud: Vec<String>,
     /// Findings by title.
     pub findings: BTreeMap<String, usize>,
+    /// Seconds from the first log-on of an attack in the last minutes of that day to a critical alarm; `None` if there was none.
+    pub attack_critical_s: Option<f64>,
 }
 
 /// Benign days.
@@ -146,14 +150,15 @@ pub fn benign_day(estate: &Estate, config: DayConfig, seed: u64) -> Result<DayNo
     let estate = miniature(estate, config.hosts)?;
     let house = House::new(&estate);
     let mut watch = Watch::new(&estate)?;
+    let day = |number: usize, special: bool| Day {
+        house: &house,
+        chance: Chance::new(seed, &format!("day {number}")),
+        number,
+        special,
+        lines: Vec::new(),
+    };
     let write = |number: usize, special: bool| {
-        let mut day = Day {
-            house: &house,
-            chance: Chance::new(seed, &format!("day {number}")),
-            number,
-            special,
-            lines: Vec::new(),
-        };
+        let mut day = day(number, special);
         day.write();
         day.lines
     };
@@ -168,13 +173,49 @@ pub fn benign_day(estate: &Estate, config: DayConfig, seed: u64) -> Result<DayNo
     for finding in &watch.findings {
         *findings.entry(finding.title.clone()).or_default() += 1;
     }
+    let (notices, warnings, criticals) = (
+        count(AlarmLevel::Notice),
+        count(AlarmLevel::Warning),
+        count(AlarmLevel::Critical),
+    );
+    let loud = loud.map(|a| format!("{}: {}", a.entity, a.reasons.join(", "))).collect();
+    let mut attack = day(config.learn_days, false);
+    attack.attack(ATTACK_S);
+    watch.alarms.clear();
+    watch.feed(attack.lines, true);
+    let begin = after(config.learn_days as f64 * DAY_S + ATTACK_S);
+    let critical = watch.alarms.values().filter(|a| a.level == AlarmLevel::Critical);
     Ok(DayNoise {
         seed,
         events,
-        notices: count(AlarmLevel::Notice),
-        warnings: count(AlarmLevel::Warning),
-        criticals: count(AlarmLevel::Critical),
-        loud: loud.map(|a| format!("{}: {}", a.entity, a.reasons.join(", "))).collect(),
+        notices,
+        warnings,
+        criticals,
+        loud,
         findings,
+        attack_critical_s: critical.map(|a| a.at.seconds_since(begin)).reduce(f64::min),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::proving::everyday::DESTRUCTION_S;
+
+    /// A smaller provider and less time to learn than in the report, for a test that stays short.
+    #[test]
+    fn a_benign_day_is_quiet_and_an_attack_on_it_is_not() {
+        let estate = Estate::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/essen")).unwrap();
+        let config = DayConfig {
+            hosts: 20,
+            learn_days: 3,
+        };
+        let noise = benign_day(&estate, config, 7).unwrap();
+        assert!(noise.warnings + noise.criticals <= 3, "{noise:?}");
+        assert!(noise.events > 5_000, "{noise:?}");
+        let critical_s = noise.attack_critical_s.unwrap();
+        assert!(critical_s < DESTRUCTION_S + 5.0, "{critical_s} s");
+    }
 }

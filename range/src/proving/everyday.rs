@@ -9,6 +9,8 @@ use super::chance::{Chance, DAY_S, HOUR_S, after, office};
 
 /// Customers whose offices talk to the provider.
 const CUSTOMERS: usize = 80;
+/// Seconds from the first log-on of an attack to the first thing destroyed.
+pub(super) const DESTRUCTION_S: f64 = 80.0;
 const BACKUP_ACCOUNT: &str = "backup-job";
 const PATCH_ACCOUNT: &str = "patch-agent";
 
@@ -148,9 +150,9 @@ impl Day<'_> {
         self.put(at, host, json!({"category": ["file"], "action": action}), fields);
     }
 
-    fn flow(&mut self, at: f64, host: &str, account: &str, to: &str, port: u16, out: f64, back: f64) {
+    fn flow(&mut self, at: f64, host: &str, account: &str, to: (&str, u16), (out, back): (f64, f64)) {
         let fields = json!({"user": {"name": account}, "source": {"bytes": out as u64},
-            "destination": {"ip": to, "port": port, "bytes": back as u64}});
+            "destination": {"ip": to.0, "port": to.1, "bytes": back as u64}});
         self.put(at, host, json!({"category": ["network"], "action": "flow"}), fields);
     }
 
@@ -179,7 +181,7 @@ impl Day<'_> {
                 );
                 if self.chance.happens(0.3) {
                     let server = format!("192.53.103.{}", 100 + self.chance.below(4) + 4);
-                    self.flow(at, host, "", &server, 123, 48.0, 48.0);
+                    self.flow(at, host, "", (&server, 123), (48.0, 48.0));
                 }
             }
             at += 300.0 + self.chance.normal();
@@ -222,7 +224,7 @@ impl Day<'_> {
         let mail = self.house.mail.1.to_string();
         while at < go {
             let (out, back) = (self.chance.lognormal(700.0, 0.4), self.chance.lognormal(4_000.0, 1.5));
-            self.flow(at, &host, &account, &mail, 993, out, back);
+            self.flow(at, &host, &account, (&mail, 993), (out, back));
             at += 600.0;
         }
     }
@@ -236,7 +238,7 @@ impl Day<'_> {
             for _ in 0..1 + self.chance.below(9) {
                 at += self.chance.pause(25.0);
                 let (out, back) = (self.chance.lognormal(1_800.0, 1.1), self.chance.lognormal(40_000.0, 1.5));
-                self.flow(at, host, account, &ip, 443, out, back);
+                self.flow(at, host, account, (&ip, 443), (out, back));
             }
         }
     }
@@ -333,7 +335,7 @@ impl Day<'_> {
             let mut at = self.chance.unit() * 1_800.0;
             while at < DAY_S {
                 let volume = self.chance.lognormal(400_000.0 * office(base + at), 0.5);
-                self.flow(at, &payments, "interface", &to, 443, volume, volume / 30.0);
+                self.flow(at, &payments, "interface", (&to, 443), (volume, volume / 30.0));
                 at += 1_800.0 + self.chance.normal() * 30.0;
             }
         }
@@ -363,6 +365,40 @@ impl Day<'_> {
         }
     }
 
+    /// Somebody comes in with the vendor's credentials, takes an administrator's, and destroys backups and files: one act every
+    /// few seconds, as in the drill.
+    pub(super) fn attack(&mut self, begin: f64) {
+        let (jump, jump_address) = self.house.jump.clone();
+        let backup = self.house.backup.0.clone();
+        let admin = self
+            .house
+            .administrators
+            .last()
+            .map_or_else(|| "adm".to_owned(), |a| a.0.clone());
+        self.logon(begin, &jump, Ipv4Addr::new(198, 51, 100, 7), "vendor", true);
+        let come = Ipv4Addr::new(198, 51, 100, 7);
+        self.command(begin + 20.0, &jump, come, "vendor", "read secrets/cached-credentials");
+        for (n, (host, _)) in self.house.servers.clone().into_iter().take(6).enumerate() {
+            self.logon(begin + 30.0 + n as f64 * 5.0, &host, jump_address, &admin, true);
+        }
+        let destroy = begin + DESTRUCTION_S;
+        let event = json!({"category": ["configuration"], "dataset": "backup", "action": "snapshot-delete"});
+        for n in 0..10 {
+            let fields =
+                json!({"source": {"ip": jump_address}, "user": {"name": admin}, "file": {"path": format!("snapshots/{n}")}});
+            self.put(destroy + f64::from(n), &backup, event.clone(), fields);
+        }
+        if let Some((server, _)) = self.house.files.first().cloned() {
+            for n in 0..60 {
+                let path = format!("docs/user-1/{n}.docx");
+                let fields = json!({"source": {"ip": jump_address}, "user": {"name": admin},
+                    "file": {"path": path, "size": 40_000, "entropy": 7.99, "structure": "noise"}});
+                let event = json!({"category": ["file"], "action": "change"});
+                self.put(destroy + f64::from(n) * 0.4, &server, event, fields);
+            }
+        }
+    }
+
     fn special_day(&mut self) {
         // Monthly batch: five hundred reports are written, and the bank gets twenty times as much as usual.
         let (payments, address) = self.house.payments.clone();
@@ -388,10 +424,8 @@ impl Day<'_> {
                 20.5 * HOUR_S + f64::from(n) * 30.0,
                 &payments,
                 "batch",
-                "198.19.0.10",
-                443,
-                volume,
-                9_000.0,
+                ("198.19.0.10", 443),
+                (volume, 9_000.0),
             );
         }
         // A program that somebody installed this morning asks home every minute.
@@ -401,10 +435,8 @@ impl Day<'_> {
                     8.0 * HOUR_S + f64::from(n) * 60.0,
                     &host,
                     "user-1",
-                    "198.18.99.9",
-                    443,
-                    500.0,
-                    900.0,
+                    ("198.18.99.9", 443),
+                    (500.0, 900.0),
                 );
             }
         }

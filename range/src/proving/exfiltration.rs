@@ -130,12 +130,12 @@ pub(super) fn prove(seeds: &[u64], threshold: f64) -> Curve {
         benign: truth.benign_count(),
         threshold,
         points: truth.points(&THRESHOLDS),
-        words: "A day's volume within an hour is seen by day and by night. By day, recall collapses between 0.3× and 0.1× \
-                of the daily volume: an hour in the office carries more than that by itself. By night the same bytes \
-                stand out down to a hundredth where the pair is quiet. Spread over the day, less than the whole daily volume is not \
-                detectable: nobody should read silence here as proof that nothing left. A destination that was never seen before \
-                is judged by its bytes alone (default 100 kB, or three times what the host sent to new ones while learning) and \
-                is in no table."
+        words: "By day an office hour hides much: a whole day's volume within one hour is found in two of three cases, a third of it in \
+                one of three, and at 0.1× recall collapses. By night half of the cases are found at 0.1× and a quarter at 0.03×; \
+                spread over the day it takes 0.3×. What is not detectable on a way that is used every day: 0.1× and less \
+                by day, 0.03× and less spread out, 0.01× at any time. Nobody should read silence here as proof that nothing left. A \
+                destination that was never seen before is judged by its bytes alone (default 100 kB, or three times what the host \
+                sent to new ones while learning) and is in no table."
             .to_owned(),
     }
 }

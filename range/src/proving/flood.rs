@@ -107,7 +107,7 @@ pub(super) fn prove(seeds: &[u64], threshold: f64) -> Curve {
         benign: truth.benign_count(),
         threshold,
         points: truth.points(&FLOOD_THRESHOLDS),
-        words: "Five times the usual rate is seen within the minute. Twice the usual rate is not detectable: a letter from an \
+        words: "Five times the usual rate is seen within the minute, three times in four of ten cases. Twice is not detectable: a letter from an \
                 insurer does as much. What takes few requests and much time (slow reading, costly searches) does not show in rates \
                 at all, but in the next table. Below 200 requests a second, or 1,200 a minute, nothing is called a flood."
             .to_owned(),

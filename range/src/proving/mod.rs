@@ -126,6 +126,11 @@ fn days(seeds: &[u64], estate: &Estate, config: DayConfig) -> Result<Days, DayEr
             config.hosts, config.learn_days
         ),
         days: days.collect::<Result<_, _>>()?,
-        words: "Above \"notice\" there may be three a day: more, and people stop looking.".to_owned(),
+        words: format!(
+            "Above \"notice\" there may be three a day: more, and people stop looking. *Attack to critical*: after each day was counted, \
+             somebody comes in with the vendor's credentials, reads an administrator's, goes on with them, and deletes backups after \
+             {:.0} s: the time from his first log-on to the first critical alarm.",
+            everyday::DESTRUCTION_S
+        ),
     })
 }

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// When the behaviour detectors fire.
 ///
-/// The defaults of the scores are calibrated on generated traffic with known truth (`leckwehr bench detect`, seeds 101 to 105)
+/// The defaults of the scores are calibrated on generated traffic with known truth (`leckwehr bench detect`, seeds 101 to 103)
 /// and reported on other seeds in `docs/detectors.md`: each is the smallest round value whose false-positive rate there was
 /// at most 1 % of the subjects (data in names, with its many subjects: none). What is no score was set by judgement, and small
 /// enough for a drill that learns for seconds: what was learned raises it.

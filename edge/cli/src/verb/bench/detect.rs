@@ -52,14 +52,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Problem> {
         hosts: usize::from(args.hosts),
         learn_days: usize::from(args.learn_days),
     };
-    let wanted = |subject: &&str| args.only.is_empty() || args.only.iter().any(|only| only == subject);
+    let wanted = |subject: &str| args.only.is_empty() || args.only.iter().any(|only| only == subject);
     let mut proof = Proof {
         seeds: (0..args.seeds).map(|n| args.seed.wrapping_add(n)).collect(),
         sections: Vec::new(),
     };
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
     bar.enable_steady_tick(Duration::from_millis(120));
-    for subject in SUBJECTS.iter().filter(wanted) {
+    for subject in SUBJECTS.into_iter().filter(|subject| wanted(subject)) {
         bar.set_message(format!("proving {subject}"));
         let sections = prove(subject, &proof.seeds, &estate, day);
         let failed = |e| Problem::new("LW-BENCH-003", format!("{subject} cannot be proved"), &e);
