@@ -18,8 +18,10 @@ const CONNECTIONS_MAX: usize = 256;
 const STEP: u64 = 64;
 /// Hosts counted for prevalence.
 const HOSTS_MAX: usize = 65_536;
-/// Calls that a recording too short for duration must show: in a short time everything is regular.
+/// Calls that a recording too short for duration must show, and seconds that they must span: in a short time everything is
+/// regular, and a page loads from one address a dozen times a second.
 const SHORT_CONNECTIONS_MIN: usize = 12;
+const SHORT_SPAN_S_MIN: f64 = 600.0;
 /// Modifiers of the score and where they begin: prevalence among hosts that go outside, days since the peer was first seen.
 const MODIFIER: f64 = 0.15;
 const RARE_SHARE: f64 = 0.02;
@@ -77,11 +79,11 @@ impl BeaconWatch {
             return;
         }
         pair.measure_at = (pair.count + pair.count / 2).min(pair.count + STEP).max(4);
-        let Some((rhythm, calls)) = pair.rhythm(begun) else { return };
+        let Some(rhythm) = pair.rhythm(begun) else { return };
         let score = modified(rhythm.score, peer, self.hosts.len(), context.learning, look.at, begun);
         let told = if pair.learned { 0.0 } else { score };
         found.opine("beacon", look.at, told, || format!("{}>{peer_name}:{port}", host.name));
-        let enough = rhythm.duration.is_some() || calls >= SHORT_CONNECTIONS_MIN;
+        let enough = rhythm.duration.is_some() || pair.is_kept();
         if score < context.thresholds.beacon_score_min || !enough {
             return;
         }
@@ -174,8 +176,14 @@ impl Pair {
         }
     }
 
-    /// Returns the rhythm over the last 24 hours that were watched, and its calls.
-    fn rhythm(&self, begun: Timestamp) -> Option<(Rhythm, usize)> {
+    /// Returns whether there are calls enough, over time enough, for a recording that is too short to know their duration.
+    fn is_kept(&self) -> bool {
+        let ends = self.starts.front().zip(self.starts.back());
+        self.starts.len() >= SHORT_CONNECTIONS_MIN && ends.is_some_and(|(a, b)| b.seconds_since(*a) >= SHORT_SPAN_S_MIN)
+    }
+
+    /// Returns the rhythm over the last 24 hours that were watched.
+    fn rhythm(&self, begun: Timestamp) -> Option<Rhythm> {
         let now = *self.starts.iter().max()?;
         let from = now.plus_ms(-24 * 3_600_000).max(begun);
         let recent = || self.starts.iter().zip(&self.sizes).filter(|(at, _)| **at >= from);
@@ -184,7 +192,6 @@ impl Pair {
         let watched = usize::try_from(self.hour - hour_of(from) + 1).unwrap_or(1).clamp(1, HOURS);
         let mut hours = vec![0; watched.saturating_sub(self.hours.len())];
         hours.extend(self.hours.iter().skip(self.hours.len().saturating_sub(watched)));
-        let rhythm = Rhythm::measure(&starts, &sizes, &hours, (from, now))?;
-        Some((rhythm, starts.len()))
+        Rhythm::measure(&starts, &sizes, &hours, (from, now))
     }
 }
