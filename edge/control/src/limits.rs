@@ -1,7 +1,11 @@
 use leckwehr_incident::What;
 
 /// What the rooms cannot do yet and a responder might take for done. Every incident says so, and counts it as unknown.
-const NOT_BUILT: [(&str, &str); 9] = [
+const NOT_BUILT: [(&str, &str); 10] = [
+    (
+        "detect",
+        "the room that cuts does not listen for silent sensors and shifted clocks: run `leckwehr watch` beside it",
+    ),
     (
         "trace",
         "routes across blind spots, exposure and certificates are not drawn by the room itself: ask `leckwehr trace` over its telemetry",
