@@ -2,10 +2,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use leckwehr_eau::{Faults, Inbox, Spool, SpoolConfig};
+use leckwehr_eau::{Faults, Inbox, Spool, SpoolConfig, SpoolError};
 use proptest::prelude::*;
 
 use crate::{eau_saying, opening, sealing};
+
+/// Times that a spool is tried which a program being started beside the test still holds.
+const LOCK_TRIES_MAX: usize = 1_000_000;
 
 /// What can happen to a spool and its receiver.
 #[derive(Debug, Clone)]
@@ -39,11 +42,18 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 }
 
 fn open(folder: &Path, faults: Faults) -> Spool {
-    let config = SpoolConfig {
-        segment_bytes_max: 3000,
-        faults,
-    };
-    Spool::open(&folder.join("spool"), sealing(), config).unwrap()
+    // A test beside this one may be about to start a program: between fork and exec it holds the lock too.
+    for _ in 0..LOCK_TRIES_MAX {
+        let config = SpoolConfig {
+            segment_bytes_max: 3000,
+            faults: faults.clone(),
+        };
+        match Spool::open(&folder.join("spool"), sealing(), config) {
+            Err(SpoolError::Locked(_)) => std::thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("the spool stays locked")
 }
 
 fn contents(spool: &Spool) -> Vec<Vec<u8>> {
