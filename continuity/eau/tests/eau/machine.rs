@@ -43,17 +43,22 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 
 fn open(folder: &Path, faults: Faults) -> Spool {
     // A test beside this one may be about to start a program: between fork and exec it holds the lock too.
-    for _ in 0..LOCK_TRIES_MAX {
+    let try_open = || {
         let config = SpoolConfig {
             segment_bytes_max: 3000,
             faults: faults.clone(),
         };
-        match Spool::open(&folder.join("spool"), sealing(), config) {
-            Err(SpoolError::Locked(_)) => std::thread::yield_now(),
-            opened => return opened.unwrap(),
+        Spool::open(&folder.join("spool"), sealing(), config)
+    };
+    let mut opened = try_open();
+    for _ in 0..LOCK_TRIES_MAX {
+        if !matches!(opened, Err(SpoolError::Locked(_))) {
+            break;
         }
+        std::thread::yield_now();
+        opened = try_open();
     }
-    panic!("the spool stays locked")
+    opened.unwrap()
 }
 
 fn contents(spool: &Spool) -> Vec<Vec<u8>> {
