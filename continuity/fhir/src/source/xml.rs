@@ -195,7 +195,7 @@ impl<'a> Reading<'a, '_> {
             return Ok(());
         }
         let name = self.tree.names.intern(local);
-        if name.is_local() && !is_name(qualified.as_ref()) {
+        if (name.is_local() || !prefix.is_empty()) && !is_name(qualified.as_ref()) {
             return Err((IssueKind::NotWellFormed, at));
         }
         let begins_upper = local.starts_with(|c: char| c.is_ascii_uppercase());

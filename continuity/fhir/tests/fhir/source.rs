@@ -132,3 +132,14 @@ fn odd_json_has_its_names() {
         assert_eq!(kinds(text), expected, "{text}");
     }
 }
+
+#[test]
+fn a_prefix_that_is_no_name_is_refused_whatever_names_are_known() {
+    let text = r#"<f&amp;:Patient xmlns:f="http://hl7.org/fhir"/>"#;
+    let mut known = Names::new();
+    known.intern("Patient");
+    for names in [Names::new(), known] {
+        let read = Document::read(text, &Arc::new(names), &Limits::default());
+        assert_eq!(read.err().map(|e| e.issue.kind), Some(IssueKind::NotWellFormed));
+    }
+}
