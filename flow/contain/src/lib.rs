@@ -12,10 +12,15 @@
 //!   dependents go before what they depend on.
 //! - Does not know how to restore.
 
+mod approval;
 mod harm;
 mod options;
 mod plan;
 
+pub use approval::{
+    Absence, ApprovalRules, DELEGATION_MS_MAX, Decision, Delegation, Ignored, PEOPLE_MAX, Person, Request, VOICES_MAX, Voice,
+    decide,
+};
 pub use harm::{Harm, harm_of, service_level};
 pub use options::{CutOption, Scale, TakedownPolicy, options};
 pub use plan::{ContainError, takedown_plan};

@@ -50,6 +50,7 @@ pub fn takedown_plan(
                 target: target.clone(),
                 reason,
                 planned_ms: CUT_MS,
+                clause: String::new(),
             });
         }
     };

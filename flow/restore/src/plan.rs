@@ -201,5 +201,6 @@ fn to_plan_step(step: &Step) -> PlanStep {
         target: step.target.clone(),
         reason: step.reason.clone(),
         planned_ms: step.planned_ms,
+        clause: String::new(),
     }
 }

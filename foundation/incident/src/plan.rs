@@ -25,6 +25,10 @@ pub struct PlanStep {
     pub reason: String,
     /// Planned duration in milliseconds.
     pub planned_ms: u64,
+    /// Number of the protocol's clause that the step rests on; empty where no protocol is in force, and in ledgers of older
+    /// builds. The hash covers it where it is given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub clause: String,
 }
 
 /// An immutable, numbered, hashed plan as it stands in the ledger.

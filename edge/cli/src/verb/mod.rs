@@ -11,5 +11,6 @@ pub mod ledger;
 pub mod replay;
 pub mod rules;
 pub mod spool;
+pub mod takedown;
 pub mod trace;
 pub mod watch;

@@ -114,6 +114,7 @@ fn plan(steps: u32, reason_chars: usize) -> PlanRecord {
         target: format!("host-{number}"),
         reason: "r".repeat(reason_chars),
         planned_ms: 50,
+        clause: String::new(),
     };
     PlanRecord {
         kind: PlanKind::Takedown,

@@ -40,6 +40,7 @@ fn step(number: u32, executor: &str, action: &str, target: &str) -> PlanStep {
         target: target.into(),
         reason: "the attacker acted here".into(),
         planned_ms: 50,
+        clause: String::new(),
     }
 }
 

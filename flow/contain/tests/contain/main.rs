@@ -1,6 +1,8 @@
 //! Takedowns of arbitrary small estates against brute force, and of the example of the real case's size.
 
 #[cfg(test)]
+mod approval;
+#[cfg(test)]
 mod essen;
 #[cfg(test)]
 mod harm;

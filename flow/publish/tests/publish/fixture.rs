@@ -318,6 +318,7 @@ fn plan(kind: PlanKind, hash: &str, targets: &[String]) -> PlanRecord {
         target: target.clone(),
         reason: "on the route, proven".to_owned(),
         planned_ms: 1_500,
+        clause: String::new(),
     };
     PlanRecord {
         kind,

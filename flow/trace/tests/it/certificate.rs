@@ -289,6 +289,7 @@ fn the_ledger_tells_the_switches_with_what_was_seen() {
             target: "uplink".to_owned(),
             reason: String::new(),
             planned_ms: 1,
+            clause: String::new(),
         }],
     };
     let verified = StepOutcome::Verified {

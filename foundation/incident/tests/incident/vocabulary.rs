@@ -228,6 +228,7 @@ pub fn plan(kind: PlanKind) -> PlanRecord {
         target: "fs-1".into(),
         reason: "the attacker acted here".into(),
         planned_ms: 50,
+        clause: String::new(),
     };
     PlanRecord {
         kind,
