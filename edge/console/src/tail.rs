@@ -37,14 +37,41 @@ pub(crate) fn words(what: &What) -> String {
         What::PlanContinued { hash, steps } => format!("plan {}: {} further steps", short(hash), steps.len()),
         What::PlanApproved { hash, approver, .. } => format!("plan {} approved by {approver}", short(hash)),
         What::StepIntended { plan, step } => format!("plan {} step {step} begins", short(plan)),
-        What::StepEnded { plan, step, outcome } => {
-            let outcome = match outcome {
-                StepOutcome::Verified { evidence } => format!("verified: {evidence}"),
-                StepOutcome::NotApplied { reason } => format!("not applied: {reason}"),
-                StepOutcome::Doubtful { reason } => format!("doubtful: {reason}"),
-            };
-            format!("plan {} step {step} {outcome}", short(plan))
+        What::StepEnded { plan, step, outcome } => format!("plan {} step {step} {}", short(plan), ended(outcome)),
+        What::ApprovalAsked {
+            hash,
+            requester,
+            needed,
+            valid_until,
+        } => {
+            format!(
+                "plan {}: {requester} asks {needed} people to approve it until {valid_until}",
+                short(hash)
+            )
         }
+        What::ApprovalRefused { hash, approver, reason } => format!("plan {} refused by {approver}: {reason}", short(hash)),
+        What::ApprovalExpired { hash, approver } => format!("plan {}: the approval of {approver} expired", short(hash)),
+        What::ApprovalDelegated { delegation } => {
+            format!(
+                "{} may approve for {} until {}",
+                delegation.to, delegation.from, delegation.until
+            )
+        }
+        What::AbsenceNoted { person, since, until } => format!("{person} is away from {since} until {until}"),
+        What::WordRejected { hash, by, reason } => {
+            format!("plan {}: a word in the name of {by} does not count: {reason}", short(hash))
+        }
+        What::OrderRefused { executor, reason } => format!("{executor} refused an order: {reason}"),
+        What::ControlStarted { epoch } => format!("control room started, epoch {epoch}"),
+        What::PlanRehearsed { plan, problems } => match problems.as_slice() {
+            [] => format!("plan {} rehearsed: nothing in its way", short(plan)),
+            problems => format!("plan {} rehearsed: {}", short(plan), problems.join("; ")),
+        },
+        What::StepSeen { plan, step, state } => format!("plan {} step {step} found: {state}", short(plan)),
+        What::LeaseGiven { plan, step, until } => format!("plan {} step {step} holds until {until}", short(plan)),
+        What::UndoOrdered { plan, reason } => format!("plan {} is to be undone: {reason}", short(plan)),
+        What::UndoIntended { plan, step } => format!("plan {} step {step} is being undone", short(plan)),
+        What::UndoEnded { plan, step, outcome } => format!("plan {} undo of step {step} {}", short(plan), ended(outcome)),
         What::Probed { probe } => {
             let seen = if probe.reachable { "reachable" } else { "not reachable" };
             format!("probe {} → {}: {seen}", probe.from, probe.to)
@@ -76,4 +103,12 @@ pub(crate) fn words(what: &What) -> String {
 
 fn short(hash: &str) -> &str {
     hash.get(..8).unwrap_or(hash)
+}
+
+fn ended(outcome: &StepOutcome) -> String {
+    match outcome {
+        StepOutcome::Verified { evidence } => format!("verified: {evidence}"),
+        StepOutcome::NotApplied { reason } => format!("not applied: {reason}"),
+        StepOutcome::Doubtful { reason } => format!("doubtful: {reason}"),
+    }
 }

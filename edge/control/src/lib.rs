@@ -20,6 +20,7 @@ mod config;
 mod errand;
 mod error;
 mod examine;
+mod execution;
 mod files;
 mod fit;
 mod folder;
@@ -41,6 +42,9 @@ pub use columnar::{EventWriter, all_fields, class_uid};
 pub use config::{Config, Input, Mirror, Output, Wires};
 pub use error::ControlError;
 pub use examine::{Examination, examine};
+pub use execution::{
+    Actuator, Clock, Ended, Execution, Faults, Journal, NoFaults, Point, Reading, Renewal, by_action, open_steps, undo_steps,
+};
 pub use fit::{fit_fact, fit_impact, plan_facts};
 pub use hunt::{
     Behaviour, CutOff, HUNT_FILES_MAX, HUNT_THREADS_MAX, HuntError, HuntNews, HuntReport, HuntSettings, HuntState,

@@ -295,6 +295,8 @@ impl<W: Wires> Room<W> {
                         hash,
                         approver: approver.clone(),
                         signature,
+                        valid_until: None,
+                        on_behalf_of: None,
                     };
                     self.record(&approver, vec![approved])?;
                     approvals.push(approval);

@@ -1,12 +1,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alarm, Claim, Finding, Impact, Phase, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome, Suppression, Timestamp,
-    Verdict,
+    Alarm, Claim, Delegation, Finding, Impact, Phase, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome, Suppression,
+    Timestamp, Verdict,
 };
 
 /// The newest version of the vocabulary that this build writes and reads.
-pub const FACT_VERSION: u16 = 2;
+pub const FACT_VERSION: u16 = 3;
 
 /// One thing that happened, was decided or was done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,8 +105,124 @@ pub enum What {
         hash: String,
         /// Approver's name.
         approver: String,
-        /// Ed25519 signature over the hash, hex.
+        /// Ed25519 signature over the hash and the end of validity, hex.
         signature: String,
+        /// Until when the word counts; `None` in ledgers of older builds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        valid_until: Option<Timestamp>,
+        /// In whose place the approver decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on_behalf_of: Option<String>,
+    },
+    /// People were asked to approve a plan. Since version 3.
+    ApprovalAsked {
+        /// SHA-256 of the plan, hex.
+        hash: String,
+        /// Who wants the plan carried out; never the second of the people who approve it.
+        requester: String,
+        /// How many different people are needed.
+        needed: u32,
+        /// Words given later than this do not count.
+        valid_until: Timestamp,
+    },
+    /// A person who was asked said no. Since version 3.
+    ApprovalRefused {
+        /// SHA-256 of the plan, hex.
+        hash: String,
+        /// Who.
+        approver: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person's word for a plan expired before the plan was begun. Since version 3.
+    ApprovalExpired {
+        /// SHA-256 of the plan, hex.
+        hash: String,
+        /// Whose.
+        approver: String,
+    },
+    /// The right to approve was given to somebody else for a while. Since version 3.
+    ApprovalDelegated {
+        /// The delegation, signed by who gives it.
+        delegation: Delegation,
+    },
+    /// A person who may approve is away for a while; a word in that name does not count meanwhile. Since version 3.
+    AbsenceNoted {
+        /// Who.
+        person: String,
+        /// From when.
+        since: Timestamp,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A word for a plan that does not count: forged, replayed, expired, or of nobody who may. Since version 3.
+    WordRejected {
+        /// SHA-256 of the plan that it names, hex.
+        hash: String,
+        /// In whose name it came.
+        by: String,
+        /// Why it does not count.
+        reason: String,
+    },
+    /// An executor refused an order: forged, replayed, expired or wrongly signed. It changed nothing. Since version 3.
+    OrderRefused {
+        /// Executor.
+        executor: String,
+        /// What it says of it.
+        reason: String,
+    },
+    /// A control room began to work with this ledger. Since version 3.
+    ControlStarted {
+        /// Number of the start, greater than any before: executors refuse orders of older ones.
+        epoch: u64,
+    },
+    /// A plan was tried without changing anything. Since version 3.
+    PlanRehearsed {
+        /// SHA-256 of the plan, hex.
+        plan: String,
+        /// What would keep steps from being done, each a sentence.
+        problems: Vec<String>,
+    },
+    /// The state of a step's target before the step, to which an undo leads back. Since version 3.
+    StepSeen {
+        /// SHA-256 of the plan, hex.
+        plan: String,
+        /// Step number.
+        step: u32,
+        /// The state, in the words of whoever carries the step out.
+        state: String,
+    },
+    /// A cut that undoes itself was given time, the first or more of it. Since version 3.
+    LeaseGiven {
+        /// SHA-256 of the plan, hex.
+        plan: String,
+        /// Step number.
+        step: u32,
+        /// Its end.
+        until: Timestamp,
+    },
+    /// A plan is to be undone, in reverse order. Since version 3.
+    UndoOrdered {
+        /// SHA-256 of the plan, hex.
+        plan: String,
+        /// Why: a person's word, or what was lost.
+        reason: String,
+    },
+    /// A step is about to be undone. Since version 3.
+    UndoIntended {
+        /// SHA-256 of the plan, hex.
+        plan: String,
+        /// Step number.
+        step: u32,
+    },
+    /// The undoing of a step ended. Since version 3.
+    UndoEnded {
+        /// SHA-256 of the plan, hex.
+        plan: String,
+        /// Step number.
+        step: u32,
+        /// How.
+        outcome: StepOutcome,
     },
     /// A step is about to be done.
     StepIntended {
@@ -232,6 +348,26 @@ impl What {
     fn version(&self) -> u16 {
         match self {
             Self::Suppressed { .. } | Self::SuppressionEnded { .. } => 2,
+            Self::PlanApproved {
+                valid_until: None,
+                on_behalf_of: None,
+                ..
+            } => 1,
+            Self::PlanApproved { .. }
+            | Self::ApprovalAsked { .. }
+            | Self::ApprovalRefused { .. }
+            | Self::ApprovalExpired { .. }
+            | Self::ApprovalDelegated { .. }
+            | Self::AbsenceNoted { .. }
+            | Self::WordRejected { .. }
+            | Self::OrderRefused { .. }
+            | Self::ControlStarted { .. }
+            | Self::PlanRehearsed { .. }
+            | Self::StepSeen { .. }
+            | Self::LeaseGiven { .. }
+            | Self::UndoOrdered { .. }
+            | Self::UndoIntended { .. }
+            | Self::UndoEnded { .. } => 3,
             _ => 1,
         }
     }

@@ -19,7 +19,9 @@
 //! - A fact never holds patient data: names of systems, accounts and services only.
 
 mod alarm;
+mod approval;
 mod assessment;
+mod execution;
 mod fact;
 mod phase;
 mod plan;
@@ -27,15 +29,14 @@ mod situation;
 mod timestamp;
 
 pub use alarm::{Alarm, AlarmLevel, Cause, Decision, Finding, Suppression, Verdict};
+pub use approval::Delegation;
 pub use assessment::{
     Claim, ClaimTopic, Confidence, Coverage, CredentialAssessment, Hop, HostAssessment, Impact, OutsideEndpoint, OutsideRole,
     Tier,
 };
+pub use execution::{AskedView, PlanView, StepView, WordView};
 pub use fact::{FACT_VERSION, Fact, FactError, What};
 pub use phase::{Phase, PhaseError};
 pub use plan::{PlanKind, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome};
-pub use situation::{
-    AlarmView, CLOSINGS_MAX, ClaimView, ClosedView, HostView, PlanView, ServiceView, SiteView, Situation, SituationError,
-    StepView,
-};
+pub use situation::{AlarmView, CLOSINGS_MAX, ClaimView, ClosedView, HostView, ServiceView, SiteView, Situation, SituationError};
 pub use timestamp::{Timestamp, TimestampError};

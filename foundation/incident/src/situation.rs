@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alarm, Claim, Fact, FactError, Impact, Phase, PhaseError, PlanRecord, ProbeResult, ServiceLevel, StepOutcome, Suppression,
-    Tier, Timestamp, Verdict, What,
+    Alarm, Claim, Delegation, Fact, FactError, Impact, Phase, PhaseError, PlanView, ProbeResult, ServiceLevel, Suppression, Tier,
+    Timestamp, Verdict, What,
 };
 
 /// Closings kept of one alarm; the oldest go first.
@@ -51,6 +51,18 @@ pub struct Situation {
     pub probes: u64,
     /// The published site.
     pub site: SiteView,
+    /// The newest start of a control room; executors refuse orders of older ones. 0 in ledgers of older builds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub epoch: u64,
+    /// Delegations of the right to approve, the newest of each pair.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegations: Vec<Delegation>,
+    /// Who may approve and is away, from when and until when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absences: Vec<(String, Timestamp, Timestamp)>,
+    /// Words and orders that did not count: forged, replayed, expired or of nobody who may.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected: u64,
     /// What cannot be known or done: `room: what`.
     pub unknown: Vec<String>,
     /// What people must decide or do: `room: what`.
@@ -97,28 +109,6 @@ pub struct HostView {
     pub files_restored: u64,
     /// Files without a clean version.
     pub files_lost: u64,
-}
-
-/// A step of a plan and how far it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StepView {
-    /// Intended since.
-    pub intended: Timestamp,
-    /// End and outcome.
-    pub ended: Option<(Timestamp, StepOutcome)>,
-}
-
-/// A plan and how far it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PlanView {
-    /// The plan.
-    pub plan: PlanRecord,
-    /// When it was proposed.
-    pub proposed: Timestamp,
-    /// Approvers, in order.
-    pub approvals: Vec<String>,
-    /// Steps begun, by number.
-    pub steps: BTreeMap<u32, StepView>,
 }
 
 /// A service and its history.
@@ -245,37 +235,41 @@ impl Situation {
                 self.history.push((at, *phase, reason.clone()));
             }
             What::PlanProposed { plan } => {
-                let view = PlanView {
-                    plan: plan.clone(),
-                    proposed: at,
-                    approvals: Vec::new(),
-                    steps: BTreeMap::new(),
-                };
-                self.plans.insert(plan.hash.clone(), view);
+                self.plans.insert(plan.hash.clone(), PlanView::new(plan.clone(), at));
             }
-            What::PlanContinued { hash, steps } => self.plan_mut(hash)?.plan.steps.extend(steps.iter().cloned()),
-            What::PlanApproved { hash, approver, .. } => {
-                let plan = self.plan_mut(hash)?;
-                if !plan.approvals.contains(approver) {
-                    plan.approvals.push(approver.clone());
-                }
-            }
-            What::StepIntended { plan, step } => {
-                self.plan_mut(plan)?.steps.insert(
-                    *step,
-                    StepView {
-                        intended: at,
-                        ended: None,
-                    },
+            What::PlanContinued { hash, .. }
+            | What::ApprovalAsked { hash, .. }
+            | What::PlanApproved { hash, .. }
+            | What::ApprovalRefused { hash, .. }
+            | What::ApprovalExpired { hash, .. }
+            | What::PlanRehearsed { plan: hash, .. }
+            | What::StepSeen { plan: hash, .. }
+            | What::StepIntended { plan: hash, .. }
+            | What::StepEnded { plan: hash, .. }
+            | What::LeaseGiven { plan: hash, .. }
+            | What::UndoOrdered { plan: hash, .. }
+            | What::UndoIntended { plan: hash, .. }
+            | What::UndoEnded { plan: hash, .. } => self.plan_mut(hash)?.apply(fact),
+            What::ControlStarted { epoch } => self.epoch = (*epoch).max(self.epoch),
+            What::WordRejected { hash, by, reason } => {
+                self.rejected += 1;
+                push_new(
+                    &mut self.open_decisions,
+                    format!("approval: a word for plan {hash} in the name of {by} does not count: {reason}"),
                 );
             }
-            What::StepEnded { plan, step, outcome } => {
-                let steps = &mut self.plan_mut(plan)?.steps;
-                let view = steps.entry(*step).or_insert(StepView {
-                    intended: at,
-                    ended: None,
-                });
-                view.ended = Some((at, outcome.clone()));
+            What::ApprovalDelegated { delegation } => {
+                self.delegations
+                    .retain(|d| d.from != delegation.from || d.to != delegation.to);
+                self.delegations.push(delegation.clone());
+            }
+            What::AbsenceNoted { person, since, until } => self.absences.push((person.clone(), *since, *until)),
+            What::OrderRefused { executor, reason } => {
+                self.rejected += 1;
+                push_new(
+                    &mut self.open_decisions,
+                    format!("{executor}: an order was refused there that this room did not send: {reason}"),
+                );
             }
             What::Probed { probe } => {
                 self.probes += 1;
@@ -395,6 +389,11 @@ impl Situation {
     fn add_unknown(&mut self, text: String) {
         push_new(&mut self.unknown, text);
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn push_new(list: &mut Vec<String>, text: String) {

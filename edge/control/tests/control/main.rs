@@ -5,6 +5,8 @@
 mod apt29;
 mod bench;
 mod damaged;
+#[cfg(test)]
+mod execution;
 mod fit;
 mod house;
 mod live;

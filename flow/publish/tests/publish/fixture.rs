@@ -440,6 +440,8 @@ impl Story {
                     hash: hash.clone(),
                     approver: approver.to_owned(),
                     signature: "00".repeat(64),
+                    valid_until: None,
+                    on_behalf_of: None,
                 },
             );
         }

@@ -210,6 +210,8 @@ fn why_not_up_names_the_bottom_its_owner_and_the_step_that_is_due() {
         hash: hash.clone(),
         approver: "anna".to_owned(),
         signature: String::new(),
+        valid_until: None,
+        on_behalf_of: None,
     });
     say(What::StepIntended {
         plan: hash.clone(),

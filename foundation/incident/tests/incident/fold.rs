@@ -26,8 +26,7 @@ fn any_what() -> impl Strategy<Value = What> {
         2 => (hash.clone(), approver).prop_map(|(hash, approver)| What::PlanApproved {
             hash,
             approver: approver.to_owned(),
-            signature: String::new()
-        }),
+            signature: String::new(), valid_until: None, on_behalf_of: None }),
         1 => (hash, 0..3_u32).prop_map(|(plan, step)| What::StepIntended { plan, step }),
         1 => (select(vec!["a", "b"]), any::<bool>()).prop_map(|(system, isolated)| What::HostIsolated {
             system: system.to_owned(),
@@ -67,8 +66,19 @@ impl Model {
                 self.plans.insert(plan.hash.clone());
                 true
             }
-            What::PlanApproved { hash, .. } | What::PlanContinued { hash, .. } => self.plans.contains(hash),
-            What::StepIntended { plan, .. } | What::StepEnded { plan, .. } => self.plans.contains(plan),
+            What::PlanApproved { hash, .. }
+            | What::PlanContinued { hash, .. }
+            | What::ApprovalAsked { hash, .. }
+            | What::ApprovalRefused { hash, .. }
+            | What::ApprovalExpired { hash, .. } => self.plans.contains(hash),
+            What::StepIntended { plan, .. }
+            | What::StepEnded { plan, .. }
+            | What::PlanRehearsed { plan, .. }
+            | What::StepSeen { plan, .. }
+            | What::LeaseGiven { plan, .. }
+            | What::UndoOrdered { plan, .. }
+            | What::UndoIntended { plan, .. }
+            | What::UndoEnded { plan, .. } => self.plans.contains(plan),
             _ => true,
         }
     }
@@ -109,11 +119,11 @@ proptest! {
             }
         }
         let place = at.index(entries.len() + 1);
-        let bad = if newer { r#"{"v":3,"at":0,"by":"","what":{"fact":"not-yet-thought-of"}}"# } else { r#"{"v":1,"at":0}"# };
+        let bad = if newer { r#"{"v":4,"at":0,"by":"","what":{"fact":"not-yet-thought-of"}}"# } else { r#"{"v":1,"at":0}"# };
         entries.insert(place, bad.as_bytes().to_vec());
         let error = Situation::replay(entries.iter().map(Vec::as_slice)).unwrap_err();
         match error {
-            SituationError::Fact(FactError::Newer { index, found }) => prop_assert!(newer && found == 3 && index == place as u64),
+            SituationError::Fact(FactError::Newer { index, found }) => prop_assert!(newer && found == 4 && index == place as u64),
             SituationError::Fact(FactError::Unreadable { index, .. }) => prop_assert!(!newer && index == place as u64),
             other => prop_assert!(false, "{other:?}"),
         }

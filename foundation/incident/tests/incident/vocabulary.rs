@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_incident::{
-    Alarm, AlarmLevel, Cause, Claim, ClaimTopic, Confidence, Coverage, CredentialAssessment, Fact, Finding, Hop, HostAssessment,
-    Impact, OutsideEndpoint, OutsideRole, Phase, PlanKind, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome,
-    Suppression, Tier, Timestamp, Verdict, What,
+    Alarm, AlarmLevel, Cause, Claim, ClaimTopic, Confidence, Coverage, CredentialAssessment, Delegation, Fact, Finding, Hop,
+    HostAssessment, Impact, OutsideEndpoint, OutsideRole, Phase, PlanKind, PlanRecord, PlanStep, ProbeResult, ServiceLevel,
+    StepOutcome, Suppression, Tier, Timestamp, Verdict, What,
 };
 
 /// Every fact that a ledger can hold, fully filled in, so that no field can be renamed unseen.
@@ -97,10 +97,85 @@ pub fn one_of_each() -> Vec<What> {
             hash: text("ab"),
             approver: text("anna"),
             signature: text("cd"),
+            valid_until: None,
+            on_behalf_of: None,
         },
         What::StepIntended {
             plan: text("ab"),
             step: 1,
+        },
+        What::PlanApproved {
+            hash: text("ab"),
+            approver: text("anna"),
+            signature: text("cd"),
+            valid_until: Some(Timestamp(9)),
+            on_behalf_of: Some(text("bert")),
+        },
+        What::ApprovalAsked {
+            hash: text("ab"),
+            requester: text("cem"),
+            needed: 2,
+            valid_until: Timestamp(9),
+        },
+        What::ApprovalRefused {
+            hash: text("ab"),
+            approver: text("bert"),
+            reason: text("not at night"),
+        },
+        What::ApprovalExpired {
+            hash: text("ab"),
+            approver: text("anna"),
+        },
+        What::ApprovalDelegated {
+            delegation: Delegation {
+                from: text("bert"),
+                to: text("dora"),
+                since: Timestamp(8),
+                until: Timestamp(9),
+                signature: text("ef"),
+            },
+        },
+        What::AbsenceNoted {
+            person: text("bert"),
+            since: Timestamp(8),
+            until: Timestamp(9),
+        },
+        What::WordRejected {
+            hash: text("ab"),
+            by: text("mallory"),
+            reason: text("no key of that name"),
+        },
+        What::OrderRefused {
+            executor: text("guard-a"),
+            reason: text("the signature does not fit"),
+        },
+        What::ControlStarted { epoch: 3 },
+        What::PlanRehearsed {
+            plan: text("ab"),
+            problems: vec![text("guard-a does not answer")],
+        },
+        What::StepSeen {
+            plan: text("ab"),
+            step: 1,
+            state: text("h1"),
+        },
+        What::LeaseGiven {
+            plan: text("ab"),
+            step: 1,
+            until: Timestamp(9),
+        },
+        What::UndoOrdered {
+            plan: text("ab"),
+            reason: text("a life-line is lost"),
+        },
+        What::UndoIntended {
+            plan: text("ab"),
+            step: 1,
+        },
+        What::UndoEnded {
+            plan: text("ab"),
+            step: 1,
+            outcome: StepOutcome::Verified { evidence: text("seen") },
         },
         What::Probed {
             probe: ProbeResult {
@@ -323,6 +398,20 @@ fn tag(what: &What) -> &'static str {
         What::PlanContinued { .. } => "plan-continued",
         What::PlanApproved { .. } => "plan-approved",
         What::StepIntended { .. } => "step-intended",
+        What::ApprovalAsked { .. } => "approval-asked",
+        What::ApprovalRefused { .. } => "approval-refused",
+        What::ApprovalExpired { .. } => "approval-expired",
+        What::ApprovalDelegated { .. } => "approval-delegated",
+        What::AbsenceNoted { .. } => "absence-noted",
+        What::WordRejected { .. } => "word-rejected",
+        What::OrderRefused { .. } => "order-refused",
+        What::ControlStarted { .. } => "control-started",
+        What::PlanRehearsed { .. } => "plan-rehearsed",
+        What::StepSeen { .. } => "step-seen",
+        What::LeaseGiven { .. } => "lease-given",
+        What::UndoOrdered { .. } => "undo-ordered",
+        What::UndoIntended { .. } => "undo-intended",
+        What::UndoEnded { .. } => "undo-ended",
         What::StepEnded { .. } => "step-ended",
         What::Probed { .. } => "probed",
         What::HostIsolated { .. } => "host-isolated",
@@ -339,7 +428,7 @@ fn tag(what: &What) -> &'static str {
 }
 
 /// Number of variants of [`What`], which is the number of arms of [`tag`].
-const VARIANTS: usize = 24;
+const VARIANTS: usize = 38;
 
 #[test]
 fn the_vocabulary_does_not_change_silently() {

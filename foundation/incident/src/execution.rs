@@ -1,0 +1,185 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Fact, PlanRecord, StepOutcome, Timestamp, What};
+
+/// A step of a plan, or its undoing, and how far it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepView {
+    /// Intended since.
+    pub intended: Timestamp,
+    /// End and outcome.
+    pub ended: Option<(Timestamp, StepOutcome)>,
+}
+
+/// One person's word for a plan, with what is needed to show it to executors again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WordView {
+    /// Who.
+    pub approver: String,
+    /// In whose place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+    /// Until when it counts.
+    pub valid_until: Timestamp,
+    /// Ed25519 signature over the plan's hash and the end of validity, hex.
+    pub signature: String,
+}
+
+/// What people were asked about a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedView {
+    /// Who wants it carried out.
+    pub requester: String,
+    /// How many different people are needed.
+    pub needed: u32,
+    /// Words given later do not count.
+    pub valid_until: Timestamp,
+}
+
+/// A plan and how far it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanView {
+    /// The plan.
+    pub plan: PlanRecord,
+    /// When it was proposed.
+    pub proposed: Timestamp,
+    /// Approvers, in order.
+    pub approvals: Vec<String>,
+    /// Steps begun, by number.
+    pub steps: BTreeMap<u32, StepView>,
+    /// What people were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<AskedView>,
+    /// The words for it that have an end of validity and did not expire before the plan was begun.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<WordView>,
+    /// Who said no, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refusals: Vec<(String, String)>,
+    /// What the last dry run found in its way; `None` before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsed: Option<Vec<String>>,
+    /// States of targets before their steps, by number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub seen: BTreeMap<u32, String>,
+    /// Ends of leases, by number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub leases: BTreeMap<u32, Timestamp>,
+    /// When, by whom and why the plan is to be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<(Timestamp, String, String)>,
+    /// Steps whose undoing began, by number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub undone: BTreeMap<u32, StepView>,
+}
+
+impl PlanView {
+    /// A plan that was just proposed.
+    pub fn new(plan: PlanRecord, proposed: Timestamp) -> Self {
+        Self {
+            plan,
+            proposed,
+            approvals: Vec::new(),
+            steps: BTreeMap::new(),
+            asked: None,
+            words: Vec::new(),
+            refusals: Vec::new(),
+            rehearsed: None,
+            seen: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            undo: None,
+            undone: BTreeMap::new(),
+        }
+    }
+
+    /// Returns whether the step was done, seen to be done, and not undone since.
+    pub fn stands(&self, step: u32) -> bool {
+        let ended = self.steps.get(&step).and_then(|s| s.ended.as_ref());
+        matches!(ended, Some((_, StepOutcome::Verified { .. }))) && !self.undone.contains_key(&step)
+    }
+
+    /// Takes one fact about this plan; others change nothing.
+    pub(crate) fn apply(&mut self, fact: &Fact) {
+        let at = fact.at;
+        match &fact.what {
+            What::PlanContinued { steps, .. } => self.plan.steps.extend(steps.iter().cloned()),
+            What::ApprovalAsked {
+                requester,
+                needed,
+                valid_until,
+                ..
+            } => {
+                self.asked = Some(AskedView {
+                    requester: requester.clone(),
+                    needed: *needed,
+                    valid_until: *valid_until,
+                });
+            }
+            What::PlanApproved {
+                approver,
+                signature,
+                valid_until,
+                on_behalf_of,
+                ..
+            } => {
+                if !self.approvals.contains(approver) {
+                    self.approvals.push(approver.clone());
+                }
+                if let Some(valid_until) = *valid_until {
+                    self.words.retain(|word| word.approver != *approver);
+                    self.words.push(WordView {
+                        approver: approver.clone(),
+                        on_behalf_of: on_behalf_of.clone(),
+                        valid_until,
+                        signature: signature.clone(),
+                    });
+                }
+            }
+            What::ApprovalRefused { approver, reason, .. } => self.refusals.push((approver.clone(), reason.clone())),
+            What::ApprovalExpired { approver, .. } => {
+                self.words.retain(|word| word.approver != *approver);
+                self.approvals.retain(|name| name != approver);
+            }
+            What::PlanRehearsed { problems, .. } => self.rehearsed = Some(problems.clone()),
+            What::StepSeen { step, state, .. } => {
+                // The first look is the one before the deed.
+                self.seen.entry(*step).or_insert_with(|| state.clone());
+            }
+            What::StepIntended { step, .. } => {
+                let view = StepView {
+                    intended: at,
+                    ended: None,
+                };
+                self.steps.insert(*step, view);
+            }
+            What::StepEnded { step, outcome, .. } => {
+                let view = self.steps.entry(*step).or_insert(StepView {
+                    intended: at,
+                    ended: None,
+                });
+                view.ended = Some((at, outcome.clone()));
+            }
+            What::LeaseGiven { step, until, .. } => {
+                self.leases.insert(*step, *until);
+            }
+            What::UndoOrdered { reason, .. } => self.undo = Some((at, fact.by.clone(), reason.clone())),
+            What::UndoIntended { step, .. } => {
+                let view = StepView {
+                    intended: at,
+                    ended: None,
+                };
+                self.undone.insert(*step, view);
+            }
+            What::UndoEnded { step, outcome, .. } => {
+                let view = self.undone.entry(*step).or_insert(StepView {
+                    intended: at,
+                    ended: None,
+                });
+                view.ended = Some((at, outcome.clone()));
+            }
+            _ => {}
+        }
+    }
+}
