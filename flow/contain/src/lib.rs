@@ -13,6 +13,7 @@
 //! - Does not know how to restore.
 
 mod approval;
+pub mod cut;
 mod harm;
 mod options;
 mod plan;
@@ -21,6 +22,7 @@ pub use approval::{
     Absence, ApprovalRules, DELEGATION_MS_MAX, Decision, Delegation, Ignored, PEOPLE_MAX, Person, Request, VOICES_MAX, Voice,
     decide,
 };
+pub use cut::{check_cut, separations};
 pub use harm::{Harm, harm_of, service_level};
 pub use options::{CutOption, Scale, TakedownPolicy, options};
 pub use plan::{ContainError, takedown_plan};

@@ -18,6 +18,8 @@ pub enum Scale {
     Site,
     /// Every system behind a guard and every connection with a switch.
     Everything,
+    /// The cheapest switches between the attacker and what is protected; only [`crate::separations`] makes it.
+    Minimum,
 }
 
 /// The agreed rules of a takedown.
@@ -149,7 +151,7 @@ fn connections_used(impact: &Impact, estate: &Estate) -> BTreeSet<String> {
 /// Connections over which the attacker perhaps came in, because his address lies in no network that the estate names: those
 /// between an outside zone without a network and a host that he reached. With the reason, for people: which of them it was is
 /// not known, and the other end may be the internet as a whole.
-fn perhaps_used(impact: &Impact, estate: &Estate) -> BTreeMap<String, String> {
+pub(crate) fn perhaps_used(impact: &Impact, estate: &Estate) -> BTreeMap<String, String> {
     let zones = estate
         .zones
         .iter()

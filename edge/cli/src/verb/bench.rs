@@ -1,6 +1,7 @@
 //! Measurements of the rooms, one file each.
 
 mod clock;
+mod cut;
 mod detect;
 mod fhir;
 mod hidden;
@@ -20,6 +21,7 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Verb {
+    Cut(cut::Args),
     Detect(detect::Args),
     Fhir(fhir::Args),
     Trace(TraceArgs),
@@ -56,6 +58,7 @@ pub(crate) struct TraceArgs {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode, Problem> {
     match args.verb {
+        Verb::Cut(args) => cut::run(&args),
         Verb::Detect(args) => detect::run(&args),
         Verb::Fhir(args) => fhir::run(&args),
         Verb::Trace(args) if args.hidden => hidden::run(&args),

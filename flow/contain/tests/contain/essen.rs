@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use leckwehr_contain::{Scale, TakedownPolicy, options, takedown_plan};
+use leckwehr_contain::cut::CutPolicy;
+use leckwehr_contain::cut::certificate::{CutCertificate, estate_json};
+use leckwehr_contain::{Scale, TakedownPolicy, check_cut, options, separations, takedown_plan};
 use leckwehr_estate::{Estate, SystemKind};
 use leckwehr_incident::{Impact, OutsideRole, Tier};
 
@@ -81,4 +83,23 @@ fn the_options_of_essen_grow_in_size_and_harm() {
     let plan = takedown_plan(surgical, &impact, &estate, &policy, 1, &[].into()).unwrap();
     assert_eq!(plan.steps.len(), 3 + surgical.connections.len());
     assert!(all[3].harm.insurers == 80 && all[3].scale == Scale::Everything);
+}
+
+#[test]
+fn the_cheapest_cut_of_essen_is_proven_and_costs_less_than_the_compartment() {
+    let estate = essen();
+    let impact = vendor_door(&estate);
+    let found = separations(&impact, &estate, &CutPolicy::default(), 3).unwrap();
+    for cut in &found {
+        let names: Vec<&str> = cut.switches.iter().map(|s| s.switch.as_str()).collect();
+        println!("{} EUR, {} EUR/h: {}", cut.value, cut.option.harm.eur_per_hour, names.join(" "));
+    }
+    let paper = CutCertificate::new(&found[0], &estate).to_bytes();
+    let impact_bytes = serde_json::to_vec(&impact).unwrap();
+    let checked = check_cut(&paper, &estate_json(&estate), Some(&impact_bytes), None).unwrap();
+    println!("{checked:?}, {} bytes", paper.len());
+    let compartment = &options(&impact, &estate, &TakedownPolicy::default())[1];
+    assert!(found[0].option.harm.eur_per_hour <= compartment.harm.eur_per_hour);
+    assert!(found[0].vital_off.is_empty() && found[0].lost.is_empty());
+    assert!(found.windows(2).all(|pair| pair[0].value <= pair[1].value && pair[0].switches != pair[1].switches));
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod approval;
 #[cfg(test)]
+mod cut;
+#[cfg(test)]
 mod essen;
 #[cfg(test)]
 mod harm;
@@ -10,3 +12,5 @@ mod harm;
 mod plan;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod separation;
