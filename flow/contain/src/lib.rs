@@ -17,6 +17,7 @@ pub mod cut;
 mod harm;
 mod options;
 mod plan;
+pub mod protocol;
 
 pub use approval::{
     Absence, ApprovalRules, DELEGATION_MS_MAX, Decision, Delegation, Ignored, PEOPLE_MAX, Person, Request, VOICES_MAX, Voice,
@@ -26,3 +27,4 @@ pub use cut::{check_cut, separations};
 pub use harm::{Harm, harm_of, service_level};
 pub use options::{CutOption, Scale, TakedownPolicy, options};
 pub use plan::{ContainError, takedown_plan};
+pub use protocol::{Protocol, protocol_plan};

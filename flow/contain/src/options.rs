@@ -139,7 +139,7 @@ fn vital_systems(estate: &Estate) -> BTreeSet<String> {
 /// Connections over which the attacker came in: those between the zone of an outside address and a host that he reached from
 /// there. Ways out need no cut of their own: the hosts that used them are isolated, and cutting the internet as a whole would
 /// take down what the attacker never touched.
-fn connections_used(impact: &Impact, estate: &Estate) -> BTreeSet<String> {
+pub(crate) fn connections_used(impact: &Impact, estate: &Estate) -> BTreeSet<String> {
     let known = entries(impact).filter_map(|address| Some((address, zone_of(estate, address)?)));
     let outside = known.filter(|(_, zone)| !estate.is_inside(zone));
     outside

@@ -6,7 +6,7 @@ use leckwehr_incident::{Impact, PlanKind, PlanRecord, PlanStep, Tier};
 use crate::options::{CutOption, TakedownPolicy};
 
 /// Planned time of one transaction at a guard, in milliseconds.
-const CUT_MS: u64 = 50;
+pub(crate) const CUT_MS: u64 = 50;
 
 /// A takedown that is not planned.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +21,36 @@ pub enum ContainError {
         found: usize,
         /// The cap.
         max: usize,
+    },
+    /// The protocol's cap on connections is reached.
+    #[error("the option cuts {found} connections; the protocol allows {max} in one plan")]
+    TooManyConnections {
+        /// Connections in the option.
+        found: usize,
+        /// The cap.
+        max: usize,
+    },
+    /// The protocol's cap on harm is reached.
+    #[error("the option does harm of {found} euros per hour; the protocol allows {max} in one plan")]
+    TooMuchHarm {
+        /// Euros per hour.
+        found: u64,
+        /// The cap.
+        max: u64,
+    },
+    /// The protocol never cuts this.
+    #[error("the option takes down {id}, which the protocol never cuts")]
+    LifeLine {
+        /// System, connection or service.
+        id: String,
+    },
+    /// No clause covers a step.
+    #[error("no clause of the protocol allows `{action}` on {target}")]
+    NoClause {
+        /// What the step does.
+        action: &'static str,
+        /// To what.
+        target: String,
     },
 }
 
@@ -77,7 +107,7 @@ pub fn takedown_plan(
     .sealed())
 }
 
-fn reason(system: &str, impact: &Impact) -> String {
+pub(crate) fn reason(system: &str, impact: &Impact) -> String {
     let host = impact.hosts.iter().find(|h| h.system == system);
     match host.map(|h| h.tier) {
         Some(Tier::Proven) => "the attacker acted here".into(),
@@ -88,7 +118,7 @@ fn reason(system: &str, impact: &Impact) -> String {
 }
 
 /// Puts systems that need others before the ones they need, by id where it does not matter. The systems of a cycle go together.
-fn dependents_first(systems: &BTreeSet<String>, estate: &Estate) -> Vec<String> {
+pub(crate) fn dependents_first(systems: &BTreeSet<String>, estate: &Estate) -> Vec<String> {
     let needs: Needs<'_> = systems.iter().map(|id| (id, needs_within(id, systems, estate))).collect();
     let mut open: BTreeSet<&String> = systems.iter().collect();
     let mut order = Vec::new();

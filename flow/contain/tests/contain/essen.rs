@@ -8,12 +8,12 @@ use leckwehr_incident::{Impact, OutsideRole, Tier};
 
 use crate::scene::{hop, host, outside};
 
-fn essen() -> Estate {
+pub fn essen() -> Estate {
     Estate::load(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/essen")).unwrap()
 }
 
 /// The attacker came from the core vendor's network over a jump host and holds a file server and a workstation.
-fn vendor_door(estate: &Estate) -> Impact {
+pub fn vendor_door(estate: &Estate) -> Impact {
     let of_kind = |kind| {
         estate
             .systems
@@ -92,7 +92,12 @@ fn the_cheapest_cut_of_essen_is_proven_and_costs_less_than_the_compartment() {
     let found = separations(&impact, &estate, &CutPolicy::default(), 3).unwrap();
     for cut in &found {
         let names: Vec<&str> = cut.switches.iter().map(|s| s.switch.as_str()).collect();
-        println!("{} EUR, {} EUR/h: {}", cut.value, cut.option.harm.eur_per_hour, names.join(" "));
+        println!(
+            "{} EUR, {} EUR/h: {}",
+            cut.value,
+            cut.option.harm.eur_per_hour,
+            names.join(" ")
+        );
     }
     let paper = CutCertificate::new(&found[0], &estate).to_bytes();
     let impact_bytes = serde_json::to_vec(&impact).unwrap();
@@ -101,5 +106,9 @@ fn the_cheapest_cut_of_essen_is_proven_and_costs_less_than_the_compartment() {
     let compartment = &options(&impact, &estate, &TakedownPolicy::default())[1];
     assert!(found[0].option.harm.eur_per_hour <= compartment.harm.eur_per_hour);
     assert!(found[0].vital_off.is_empty() && found[0].lost.is_empty());
-    assert!(found.windows(2).all(|pair| pair[0].value <= pair[1].value && pair[0].switches != pair[1].switches));
+    assert!(
+        found
+            .windows(2)
+            .all(|pair| pair[0].value <= pair[1].value && pair[0].switches != pair[1].switches)
+    );
 }

@@ -11,6 +11,8 @@ mod harm;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod protocol;
+#[cfg(test)]
 mod scene;
 #[cfg(test)]
 mod separation;

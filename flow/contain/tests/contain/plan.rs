@@ -133,6 +133,7 @@ proptest! {
                 }
                 Err(ContainError::TooMuch { found, max: cap }) => prop_assert!(found == isolates && found > cap && cap == max),
                 Err(ContainError::Nothing) => prop_assert!(isolates == 0),
+                Err(other) => prop_assert!(false, "{other}"),
             }
         }
     }
