@@ -13,6 +13,8 @@
 //! - Does not know how to restore.
 
 mod approval;
+mod attestation;
+pub mod cacao;
 pub mod cut;
 mod harm;
 mod options;
@@ -23,6 +25,7 @@ pub use approval::{
     Absence, ApprovalRules, DELEGATION_MS_MAX, Decision, Delegation, Ignored, PEOPLE_MAX, Person, Request, VOICES_MAX, Voice,
     decide,
 };
+pub use attestation::{Attestation, AttestationGround, Found, SENTENCES_MAX, SeparationProof, reconnect_plan};
 pub use cut::{check_cut, separations};
 pub use harm::{Harm, harm_of, service_level};
 pub use options::{CutOption, Scale, TakedownPolicy, options};

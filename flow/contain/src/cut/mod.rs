@@ -26,5 +26,5 @@ pub use minimum::{MinimumCut, NoCut, minimum_cut};
 pub use network::{Link, NEVER, Network, PARTS_MAX, Part, WEIGHT_MAX};
 pub use next::{CUTS_MAX, FLOWS_MAX, Twins, cheapest_cuts, separates};
 pub use policy::CutPolicy;
-pub use separation::{CutSwitch, Inseparable, OpenState, Separation, separations};
+pub use separation::{CutSwitch, Inseparable, OpenState, Separation, reach_after, separations};
 pub use synthetic::SyntheticNetwork;

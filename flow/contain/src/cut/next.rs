@@ -173,8 +173,14 @@ impl Twins {
     }
 }
 
-/// Says whether no way leads from a source to a target once `parts` are cut. O(vertices + links).
+/// Says whether no way leads from a source to a target once `parts` are cut. O(vertices + links · log links).
 pub fn separates(network: &Network, sources: &[u32], targets: &[u32], parts: &BTreeSet<Part>) -> bool {
+    let reached = reach(network, sources, parts);
+    !targets.iter().any(|target| reached.contains(target))
+}
+
+/// Returns the vertices that can be reached from the sources once `parts` are cut. A vertex that is cut is not reached.
+pub(super) fn reach(network: &Network, sources: &[u32], parts: &BTreeSet<Part>) -> BTreeSet<u32> {
     let stays = |v: u32| !parts.contains(&Part::Vertex(v));
     let mut ways: Vec<(u32, u32)> = Vec::new();
     for (l, link) in (0..).zip(&network.links) {
@@ -187,9 +193,6 @@ pub fn separates(network: &Network, sources: &[u32], targets: &[u32], parts: &BT
     let mut seen: BTreeSet<u32> = sources.iter().copied().filter(|v| stays(*v)).collect();
     let mut open: Vec<u32> = seen.iter().copied().collect();
     while let Some(here) = open.pop() {
-        if targets.contains(&here) {
-            return false;
-        }
         let start = ways.partition_point(|(from, _)| *from < here);
         for (_, to) in ways[start..].iter().take_while(|(from, _)| *from == here) {
             if stays(*to) && seen.insert(*to) {
@@ -197,5 +200,5 @@ pub fn separates(network: &Network, sources: &[u32], targets: &[u32], parts: &BT
             }
         }
     }
-    true
+    seen
 }

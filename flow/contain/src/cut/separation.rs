@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::ground::{Ground, OUTSIDE, Switchable};
 use super::minimum::{MinimumCut, NoCut};
 use super::network::NEVER;
-use super::next::cheapest_cuts;
+use super::next::{cheapest_cuts, reach};
 use super::policy::CutPolicy;
 use crate::harm::harm_of;
 use crate::options::{CutOption, Scale, perhaps_used};
@@ -40,6 +40,8 @@ pub struct Separation {
     pub targets: Vec<String>,
     /// What should be protected and is reached already.
     pub lost: Vec<String>,
+    /// Systems that the attacker can still reach by some way of the estate, whether he was there or not.
+    pub in_reach: Vec<String>,
     /// The policy as it was used: life-lines that only the cut as a whole would have taken down are among its own.
     pub policy: CutPolicy,
     /// Life-lines found by looking at the cut as a whole, with the service.
@@ -181,6 +183,35 @@ fn solve(
         .collect())
 }
 
+/// Returns the systems that the attacker can reach by some way of the estate once an option is carried out.
+pub fn reach_after(option: &CutOption, impact: &Impact, estate: &Estate, policy: &CutPolicy) -> BTreeSet<String> {
+    let ground = Ground::new(estate, policy);
+    in_reach(estate, &ground, option, &sources(impact, estate, policy, &ground))
+}
+
+fn in_reach(estate: &Estate, ground: &Ground, option: &CutOption, sources: &BTreeSet<String>) -> BTreeSet<String> {
+    let is_cut = |switch: &Switchable| match switch {
+        Switchable::System(id) => option.systems.contains(id),
+        Switchable::Connection(id) => {
+            option.connections.contains(id) || option.scale == Scale::Minimum && option.by_hand.contains(id)
+        }
+    };
+    let parts = ground
+        .switches
+        .iter()
+        .filter(|(_, switch)| is_cut(switch))
+        .map(|(part, _)| *part)
+        .collect();
+    let from: Vec<u32> = sources.iter().filter_map(|name| ground.state(estate, name)).collect();
+    let reached = reach(&ground.network, &from, &parts);
+    let names = reached.iter().filter_map(|v| ground.names.get(*v as usize));
+    let systems = names.filter(|name| estate.systems.contains_key(*name));
+    systems
+        .chain(sources.iter().filter(|s| estate.systems.contains_key(*s)))
+        .cloned()
+        .collect()
+}
+
 /// States where the attacker may be.
 fn sources(impact: &Impact, estate: &Estate, policy: &CutPolicy, ground: &Ground) -> BTreeSet<String> {
     let held = impact
@@ -283,10 +314,13 @@ impl Frame<'_> {
             value: cut.value,
             switches: switches.iter().map(weighed).collect(),
             vital_off: off.map(|(id, _)| id.clone()).collect(),
-            option,
             sources: self.sources.iter().cloned().collect(),
             targets: self.targets.to_vec(),
             lost: self.lost.to_vec(),
+            in_reach: in_reach(self.estate, self.ground, &option, self.sources)
+                .into_iter()
+                .collect(),
+            option,
             policy: self.policy.clone(),
             kept: self.kept.clone(),
             flow: if is_cheapest { self.named(&cut.flow) } else { Vec::new() },

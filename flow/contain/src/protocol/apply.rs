@@ -146,9 +146,9 @@ pub fn step_without_clause<'p>(plan: &'p PlanRecord, protocol: &Protocol) -> Opt
     plan.steps.iter().find(|step| {
         let measure = Measure::of_action(&step.action);
         let clause = protocol.clauses.get(&step.clause);
-        !measure
-            .zip(clause)
-            .is_some_and(|(measure, clause)| clause.measures.contains(&measure))
+        !measure.zip(clause).is_some_and(|(measure, clause)| {
+            clause.measures.contains(&measure) || clause.measures.contains(&measure.belongs_to())
+        })
     })
 }
 
@@ -248,13 +248,9 @@ impl<'d> Draft<'d> {
     }
 
     fn step(&mut self, measure: Measure, target: &str) -> Result<(), ContainError> {
-        // Notice rests on the clause that allows the cut.
-        let rests_on = match measure {
-            Measure::Notify | Measure::AwaitNotice => self
-                .clause(measure, target)
-                .or_else(|| self.clause(Measure::CutConnection, target)),
-            _ => self.clause(measure, target),
-        };
+        let rests_on = self
+            .clause(measure, target)
+            .or_else(|| self.clause(measure.belongs_to(), target));
         let Some((number, clause)) = rests_on else {
             return Err(ContainError::NoClause {
                 action: measure.name(),
@@ -310,7 +306,7 @@ impl<'d> Draft<'d> {
                 "the attacker came or commanded over it".into()
             }
             Measure::CutConnection => "it is on the cheapest way to separate the attacker from what is protected".into(),
-            Measure::IsolateHost | Measure::Reconnect => reason(target, self.impact),
+            Measure::IsolateHost | Measure::Attest | Measure::Accept | Measure::Reconnect => reason(target, self.impact),
         }
     }
 }

@@ -37,6 +37,10 @@ pub enum Measure {
     IsolateHost,
     /// Switch a system off.
     PowerOff,
+    /// Hand a partner the attestation of what was found and changed.
+    Attest,
+    /// The partner's word that it was checked.
+    Accept,
     /// Put a connection back, with both sides' word.
     Reconnect,
 }
@@ -53,6 +57,8 @@ pub const MEASURES: &[(&str, Measure)] = &[
     ("cut-connection", Measure::CutConnection),
     ("isolate-host", Measure::IsolateHost),
     ("power-off", Measure::PowerOff),
+    ("attest", Measure::Attest),
+    ("accept", Measure::Accept),
     ("reconnect", Measure::Reconnect),
 ];
 
@@ -60,6 +66,15 @@ impl Measure {
     /// Returns the name in files and plans, e.g. `isolate-host`.
     pub fn name(self) -> &'static str {
         MEASURES.iter().find(|(_, m)| *m == self).map_or("", |(name, _)| name)
+    }
+
+    /// Returns the measure whose clause covers this one too: notice belongs to the cut, both sides' words to the return.
+    pub fn belongs_to(self) -> Self {
+        match self {
+            Self::Notify | Self::AwaitNotice => Self::CutConnection,
+            Self::Attest | Self::Accept => Self::Reconnect,
+            other => other,
+        }
     }
 
     /// Returns the measure of a plan's action, if it is one.

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod approval;
 #[cfg(test)]
+mod attestation;
+#[cfg(test)]
+mod cacao;
+#[cfg(test)]
 mod cut;
 #[cfg(test)]
 mod essen;
