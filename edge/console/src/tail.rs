@@ -1,4 +1,4 @@
-use leckwehr_incident::{StepOutcome, Suppression, What};
+use leckwehr_incident::{PaymentStage, StepOutcome, Suppression, What};
 
 /// Returns a fact in a few words.
 pub(crate) fn words(what: &What) -> String {
@@ -89,6 +89,18 @@ pub(crate) fn words(what: &What) -> String {
         What::Claimed { claim } => format!("claim {}", claim.id),
         What::ServiceChanged { service, level, reason } => format!("service {service} {level:?}: {reason}"),
         What::FilesRestored { system, restored, lost } => format!("{system}: {restored} files restored, {lost} lost"),
+        What::PaymentRun {
+            run,
+            file,
+            stage,
+            payments,
+            held,
+            ..
+        } => format!(
+            "payment run {run}: file {} {}, {payments} payments, {held} held in the run",
+            short(file),
+            done(*stage)
+        ),
         What::SitePublished {
             seq,
             mirrors_ok,
@@ -103,6 +115,16 @@ pub(crate) fn words(what: &What) -> String {
 
 fn short(hash: &str) -> &str {
     hash.get(..8).unwrap_or(hash)
+}
+
+fn done(stage: PaymentStage) -> &'static str {
+    match stage {
+        PaymentStage::Built => "built",
+        PaymentStage::Approved => "approved",
+        PaymentStage::Releasing => "about to be released",
+        PaymentStage::Released => "released",
+        PaymentStage::Cancelled => "cancelled",
+    }
 }
 
 fn ended(outcome: &StepOutcome) -> String {

@@ -1,12 +1,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alarm, Claim, Delegation, Finding, Impact, Phase, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome, Suppression,
-    Timestamp, Verdict,
+    Alarm, Claim, Delegation, Finding, Impact, PaymentStage, Phase, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome,
+    Suppression, Timestamp, Verdict,
 };
 
 /// The newest version of the vocabulary that this build writes and reads.
-pub const FACT_VERSION: u16 = 3;
+pub const FACT_VERSION: u16 = 4;
 
 /// One thing that happened, was decided or was done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -287,6 +287,21 @@ pub enum What {
         /// Files for which no clean version was found.
         lost: u64,
     },
+    /// A file of an emergency payment run came to a stage. Counts, sums and hashes only. Since version 4.
+    PaymentRun {
+        /// The run's id.
+        run: String,
+        /// SHA-256 of the file, hex.
+        file: String,
+        /// What became of the file.
+        stage: PaymentStage,
+        /// Payments in the file.
+        payments: u64,
+        /// Their sum in euro cents.
+        cents: u64,
+        /// Payments of the whole run that were held back, for people to look at.
+        held: u64,
+    },
     /// A status site was published.
     SitePublished {
         /// Sequence number.
@@ -368,6 +383,7 @@ impl What {
             | Self::UndoOrdered { .. }
             | Self::UndoIntended { .. }
             | Self::UndoEnded { .. } => 3,
+            Self::PaymentRun { .. } => 4,
             _ => 1,
         }
     }

@@ -8,6 +8,7 @@
 //!   trace ── Impact, Claim ──┤
 //!   contain  Plan, Step ─────┼─► Fact ─► ledger ─► fold ─► Situation ─► console, publish, report
 //!   restore  Plan, Step ─────┤
+//!   pay ──── PaymentRun ─────┤
 //!   publish  SitePublished ──┘
 //! ```
 //!
@@ -23,6 +24,7 @@ mod approval;
 mod assessment;
 mod execution;
 mod fact;
+mod payment;
 mod phase;
 mod plan;
 mod situation;
@@ -36,6 +38,7 @@ pub use assessment::{
 };
 pub use execution::{AskedView, PlanView, StepView, WordView};
 pub use fact::{FACT_VERSION, Fact, FactError, What};
+pub use payment::{PaymentStage, PaymentView};
 pub use phase::{Phase, PhaseError};
 pub use plan::{PlanKind, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome};
 pub use situation::{AlarmView, CLOSINGS_MAX, ClaimView, ClosedView, HostView, ServiceView, SiteView, Situation, SituationError};

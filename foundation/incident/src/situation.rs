@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alarm, Claim, Delegation, Fact, FactError, Impact, Phase, PhaseError, PlanView, ProbeResult, ServiceLevel, Suppression, Tier,
-    Timestamp, Verdict, What,
+    Alarm, Claim, Delegation, Fact, FactError, Impact, PaymentView, Phase, PhaseError, PlanView, ProbeResult, ServiceLevel,
+    Suppression, Tier, Timestamp, Verdict, What,
 };
 
 /// Closings kept of one alarm; the oldest go first.
@@ -63,6 +63,9 @@ pub struct Situation {
     /// Words and orders that did not count: forged, replayed, expired or of nobody who may.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rejected: u64,
+    /// Files of emergency payment runs by their SHA-256.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub payments: BTreeMap<String, PaymentView>,
     /// What cannot be known or done: `room: what`.
     pub unknown: Vec<String>,
     /// What people must decide or do: `room: what`.
@@ -303,6 +306,24 @@ impl Situation {
                 let host = self.hosts.entry(system.clone()).or_default();
                 host.files_restored += restored;
                 host.files_lost += lost;
+            }
+            What::PaymentRun {
+                run,
+                file,
+                stage,
+                payments,
+                cents,
+                held,
+            } => {
+                let view = PaymentView {
+                    run: run.clone(),
+                    stage: *stage,
+                    at,
+                    payments: *payments,
+                    cents: *cents,
+                    held: *held,
+                };
+                self.payments.insert(file.clone(), view);
             }
             What::SitePublished {
                 seq,

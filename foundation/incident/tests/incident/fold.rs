@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
-use leckwehr_incident::{AlarmLevel, Fact, FactError, Phase, PlanKind, Situation, SituationError, Timestamp, Verdict, What};
+use leckwehr_incident::{
+    AlarmLevel, FACT_VERSION, Fact, FactError, Phase, PlanKind, Situation, SituationError, Timestamp, Verdict, What,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -119,11 +121,13 @@ proptest! {
             }
         }
         let place = at.index(entries.len() + 1);
-        let bad = if newer { r#"{"v":4,"at":0,"by":"","what":{"fact":"not-yet-thought-of"}}"# } else { r#"{"v":1,"at":0}"# };
+        let next = FACT_VERSION + 1;
+        let newest = format!(r#"{{"v":{next},"at":0,"by":"","what":{{"fact":"not-yet-thought-of"}}}}"#);
+        let bad = if newer { newest.as_str() } else { r#"{"v":1,"at":0}"# };
         entries.insert(place, bad.as_bytes().to_vec());
         let error = Situation::replay(entries.iter().map(Vec::as_slice)).unwrap_err();
         match error {
-            SituationError::Fact(FactError::Newer { index, found }) => prop_assert!(newer && found == 4 && index == place as u64),
+            SituationError::Fact(FactError::Newer { index, found }) => prop_assert!(newer && found == next && index == place as u64),
             SituationError::Fact(FactError::Unreadable { index, .. }) => prop_assert!(!newer && index == place as u64),
             other => prop_assert!(false, "{other:?}"),
         }

@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_incident::{
     Alarm, AlarmLevel, Cause, Claim, ClaimTopic, Confidence, Coverage, CredentialAssessment, Delegation, Fact, Finding, Hop,
-    HostAssessment, Impact, OutsideEndpoint, OutsideRole, Phase, PlanKind, PlanRecord, PlanStep, ProbeResult, ServiceLevel,
-    StepOutcome, Suppression, Tier, Timestamp, Verdict, What,
+    HostAssessment, Impact, OutsideEndpoint, OutsideRole, PaymentStage, Phase, PlanKind, PlanRecord, PlanStep, ProbeResult,
+    ServiceLevel, StepOutcome, Suppression, Tier, Timestamp, Verdict, What,
 };
 
 /// Every fact that a ledger can hold, fully filled in, so that no field can be renamed unseen.
@@ -37,6 +37,13 @@ pub fn one_of_each() -> Vec<What> {
         ServiceLevel::Limited,
         ServiceLevel::Provisional,
         ServiceLevel::Full,
+    ];
+    let stages = [
+        PaymentStage::Built,
+        PaymentStage::Approved,
+        PaymentStage::Releasing,
+        PaymentStage::Released,
+        PaymentStage::Cancelled,
     ];
     let mut all = vec![
         What::WatchStarted {
@@ -230,6 +237,14 @@ pub fn one_of_each() -> Vec<What> {
         step: 1,
         outcome,
     }));
+    all.extend(stages.map(|stage| What::PaymentRun {
+        run: text("2026-11-26-1"),
+        file: text("ab"),
+        stage,
+        payments: 12,
+        cents: 34_567,
+        held: 1,
+    }));
     all.extend(topics.map(|topic| What::Claimed { claim: claim(topic) }));
     all.extend(services.map(|level| What::ServiceChanged {
         service: text("eau"),
@@ -420,6 +435,7 @@ fn tag(what: &What) -> &'static str {
         What::Claimed { .. } => "claimed",
         What::ServiceChanged { .. } => "service-changed",
         What::FilesRestored { .. } => "files-restored",
+        What::PaymentRun { .. } => "payment-run",
         What::SitePublished { .. } => "site-published",
         What::DecisionOpen { .. } => "decision-open",
         What::NotKnown { .. } => "not-known",
@@ -428,7 +444,7 @@ fn tag(what: &What) -> &'static str {
 }
 
 /// Number of variants of [`What`], which is the number of arms of [`tag`].
-const VARIANTS: usize = 38;
+const VARIANTS: usize = 39;
 
 #[test]
 fn the_vocabulary_does_not_change_silently() {
