@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use leckwehr_contain::TakedownPolicy;
 use leckwehr_control::{Config, Input, Mirror};
-use leckwehr_crypt::{Authority, Dice, Identity, OpeningKey, SigningKey, hex, random_bytes};
+use leckwehr_crypt::{Authority, Dice, Identity, OpeningKey, SigningKey, VerifyingKey, hex, random_bytes};
 use leckwehr_estate::{Estate, SystemKind};
-use leckwehr_guard::Approval;
+use leckwehr_guard::{Approval, order_key};
 use leckwehr_incident::PlanRecord;
 use leckwehr_ledger::VerifierKey;
 
@@ -150,9 +150,15 @@ impl Cast {
             directory: self.directory.clone(),
             management,
             identity: self.identity(name)?,
+            controller: *self.order_key()?.as_bytes(),
             approvers: self.approver_keys(),
             fence: fence.join(name),
         })
+    }
+
+    fn order_key(&self) -> Result<VerifyingKey, DrillError> {
+        let key = order_key(self.ledger_key.seed()).map_err(|error| DrillError::Keys(error.to_string()))?;
+        Ok(key.verifying_key())
     }
 
     fn approver_keys(&self) -> BTreeMap<String, [u8; 32]> {
@@ -306,10 +312,7 @@ impl Cast {
             .filter(|_| plan.is_sealed())
             .map(|(name, key)| Input::Approved {
                 hash: plan.hash.clone(),
-                approval: Approval {
-                    approver: name.clone(),
-                    signature: hex(&key.sign(plan.hash.as_bytes())),
-                },
+                approval: Approval::sign(name, key, &plan.hash, None),
             });
         words.collect()
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use leckwehr_control::{Config, Input, Wires};
 use leckwehr_crypt::{VerifyingKey, server_tls};
-use leckwehr_guard::{Executor, Fence, Firewall, FirewallState, GuardExecutor, Nft, Warrant, serve_connection};
+use leckwehr_guard::{Book, Executor, Fence, Firewall, FirewallState, GuardExecutor, Journal, Nft, Warrant, serve_connection};
 use leckwehr_incident::Timestamp;
 use leckwehr_publish::verify_site;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -88,7 +88,10 @@ fn take_orders<E: Executor + 'static>(net: &Net, orders: OrderRole, executor: E)
         executor: orders.executor,
         directory: orders.directory,
         approvers,
+        controller: VerifyingKey::from_bytes(orders.controller),
+        journal: Journal::open(&orders.fence.with_extension("journal"))?,
         fence: Fence::open(orders.fence)?,
+        clock: Arc::new(now),
     };
     let executor = Arc::new(Mutex::new((warrant, executor)));
     let mut listener = net.listen(SocketAddrV4::new(orders.management, ORDER_PORT))?;
@@ -161,14 +164,9 @@ async fn run_guard(
         .prepare(&place.outside)
         .map_err(|error| io::Error::other(in_words(&error)))?;
     let mut meter = AnyFirewall::open(&net, name)?;
-    take_orders(
-        &net,
-        orders,
-        GuardExecutor {
-            firewall,
-            compartments: place.compartments,
-        },
-    )?;
+    let book = Book::open(&orders.fence.with_extension("book"))?;
+    let guard = GuardExecutor::new(firewall, place.compartments).with_book(book, Arc::new(now));
+    take_orders(&net, orders, guard)?;
     let sensor = Sensor::start(name, net, Some(SocketAddrV4::new(CONTROL, TELEMETRY_PORT)), false);
     voice.say(Say::Up);
     let mut tick = tokio::time::interval(Duration::from_millis(METER_MS));

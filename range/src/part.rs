@@ -28,9 +28,11 @@ pub struct OrderRole {
     pub management: Ipv4Addr,
     /// Certificate.
     pub identity: Identity,
+    /// Public half of the key that signs the control room's orders.
+    pub controller: [u8; 32],
     /// Public keys of the approvers.
     pub approvers: BTreeMap<String, [u8; 32]>,
-    /// File of the fence.
+    /// File of the fence; the journal lies beside it.
     pub fence: PathBuf,
 }
 

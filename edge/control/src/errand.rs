@@ -13,6 +13,8 @@ use crate::room::Room;
 
 /// Times an order is tried: orders are idempotent, so trying again is safe.
 const TRIES_MAX: usize = 3;
+/// How long an order may be begun after it was given, in milliseconds: all tries and a slow way.
+const SEAL_MS: i64 = 120_000;
 
 /// An approved plan: what warrants an order.
 #[derive(Clone)]
@@ -56,15 +58,20 @@ impl<W: Wires> Room<W> {
             order: errand.order,
             plan,
             approvals: warrant.map(|w| w.approvals.clone()).unwrap_or_default(),
+            seal: None,
         };
+        // One seal for all tries: an order that was done and whose answer was lost is answered then, not done again.
+        let now = self.wires.now();
+        let envelope = envelope.sealed(&errand.executor, &self.order_key, now, now.plus_ms(SEAL_MS));
         let mut lost_answer = None;
         let mut last = String::from("not tried");
         for _ in 0..TRIES_MAX {
             match self.send(*address, &errand.executor, &envelope).await {
                 Ok(reply) if reply.status == Status::OK => return Ok(reply),
                 Ok(reply) => {
+                    let nothing_done = reply.is_certainly_not_applied();
                     last = reply.status_text;
-                    if !reply.status.is_certainly_not_applied() {
+                    if !nothing_done {
                         lost_answer = Some(last.clone());
                     }
                     break;

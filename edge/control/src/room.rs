@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leckwehr_crypt::{SigningKey, VerifyingKey, client_tls, from_hex, hex, sha256};
 use leckwehr_detect::{AddressBook, DetectConfig, Detector, Fusion, Rules};
-use leckwehr_guard::Approval;
+use leckwehr_guard::{Approval, order_key};
 use leckwehr_incident::{Alarm, AlarmLevel, Decision, Fact, Finding, Impact, Phase, Situation, What};
 use leckwehr_ledger::Ledger;
 use leckwehr_telemetry::{Events, Intake, SensorAccount};
@@ -35,6 +35,7 @@ pub struct Room<W> {
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) situation: Situation,
     pub(crate) site_key: SigningKey,
+    pub(crate) order_key: SigningKey,
     pub(crate) site_seq: u64,
     pub(crate) site_hash: Option<String>,
     ledger: Ledger,
@@ -95,6 +96,7 @@ impl<W: Wires> Room<W> {
         Ok(Self {
             ledger: Ledger::create_without_key(&config.folder.join("ledger"), "leckwehr/control-room", ledger_key)?,
             site_key: SigningKey::from_seed(&config.site_seed).map_err(keys)?,
+            order_key: order_key(&config.ledger_seed).map_err(keys)?,
             tls: client_tls(&config.identity).map_err(|error| ControlError::Keys(Box::new(error)))?,
             detector: Detector::new(DetectConfig::new(rules, &config.estate)),
             fusion: Fusion::for_estate(&config.estate),

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 use crate::order::{Envelope, ORDER_BYTES_MAX, Reply};
-use crate::server::OPENC2_PATH;
+use crate::wire::{MEDIA_TYPE, OPENC2_PATH, read_response, request_bytes};
 
 /// An order without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +53,29 @@ pub async fn send_order<S>(stream: S, tls: Arc<ClientConfig>, name: &str, envelo
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let body = request_bytes(envelope, name).map_err(|error| ClientError::Unreadable(error.to_string()))?;
+    let request = Request::post(OPENC2_PATH)
+        .header("content-type", MEDIA_TYPE)
+        .header("accept", MEDIA_TYPE);
+    let (status, bytes) = exchange(stream, tls, name, request, body).await?;
+    match status {
+        400..=499 => Err(ClientError::TurnedAway { status }),
+        200..=299 => read_response(&bytes).map_err(|error| ClientError::Unreadable(error.to_string())),
+        _ => Err(ClientError::Unreadable(format!("HTTP {status}"))),
+    }
+}
+
+/// One request over mutual TLS and HTTP/1.1: status and body.
+pub(crate) async fn exchange<S>(
+    stream: S,
+    tls: Arc<ClientConfig>,
+    name: &str,
+    request: hyper::http::request::Builder,
+    body: Vec<u8>,
+) -> Result<(u16, Bytes), ClientError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let server_name = ServerName::try_from(name.to_owned()).map_err(|_| ClientError::BadName(name.to_owned()))?;
     let stream = TlsConnector::from(tls)
         .connect(server_name, stream)
@@ -62,25 +85,16 @@ where
         .await
         .map_err(ClientError::Http)?;
     tokio::spawn(connection);
-    let body = serde_json::to_vec(envelope).map_err(|error| ClientError::Unreadable(error.to_string()))?;
-    let request = Request::post(OPENC2_PATH)
+    let request = request
         .header("host", name)
-        .header("content-type", "application/json")
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| ClientError::Unreadable(error.to_string()))?;
     let response = sender.send_request(request).await.map_err(ClientError::Http)?;
-    let status = response.status();
-    if status.is_client_error() {
-        return Err(ClientError::TurnedAway { status: status.as_u16() });
-    }
-    if !status.is_success() {
-        return Err(ClientError::Unreadable(format!("HTTP {status}")));
-    }
+    let status = response.status().as_u16();
     let body = Limited::new(response.into_body(), ORDER_BYTES_MAX);
     let bytes = body
         .collect()
         .await
-        .map_err(|error| ClientError::Unreadable(error.to_string()))?
-        .to_bytes();
-    serde_json::from_slice(&bytes).map_err(|error| ClientError::Unreadable(error.to_string()))
+        .map_err(|error| ClientError::Unreadable(error.to_string()))?;
+    Ok((status, bytes.to_bytes()))
 }

@@ -3,6 +3,8 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::block::Block;
+
 /// Packets and bytes that a rule or set element has matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counter {
@@ -57,12 +59,21 @@ pub enum FirewallError {
         /// The limit.
         max: usize,
     },
+    /// More bytes than the kernel takes in one piece from a user without the right to raise the limit.
+    #[error("{operation} does not fit into one transaction; run the guard as root, or raise net.core.wmem_max")]
+    TooLarge {
+        /// What was tried.
+        operation: &'static str,
+    },
     /// An interface name is empty or longer than 15 bytes.
     #[error("{name:?} cannot be an interface name (1 to 15 bytes)")]
     BadInterface {
         /// The name.
         name: String,
     },
+    /// This firewall cuts interfaces only.
+    #[error("this firewall blocks no addresses, it cuts interfaces only")]
+    Unsupported,
     /// The kernel's answer could not be read.
     #[error("the kernel's answer to {operation} could not be read")]
     Unreadable {
@@ -74,7 +85,7 @@ pub enum FirewallError {
 impl FirewallError {
     /// Returns whether the change is certainly not in force. A refused transaction changes nothing.
     pub fn is_certainly_not_applied(&self) -> bool {
-        matches!(self, Self::Kernel { .. } | Self::BadInterface { .. } | Self::TooMany { .. })
+        !matches!(self, Self::Lost { .. } | Self::Unreadable { .. })
     }
 }
 
@@ -90,4 +101,16 @@ pub trait Firewall: Send {
     fn release(&mut self, interfaces: &[String]) -> Result<(), FirewallError>;
     /// Reads state and counters.
     fn state(&mut self) -> Result<FirewallState, FirewallError>;
+    /// Adds blocks and exceptions, each with its lease in milliseconds, in one transaction; one that is there gets the new lease.
+    fn block(&mut self, _blocks: &[(Block, Option<u64>)]) -> Result<(), FirewallError> {
+        Err(FirewallError::Unsupported)
+    }
+    /// Takes blocks and exceptions away in one transaction; those that are not there are left alone.
+    fn unblock(&mut self, _blocks: &[Block]) -> Result<(), FirewallError> {
+        Err(FirewallError::Unsupported)
+    }
+    /// Counts what each block has met; `None` if it is not in force.
+    fn blocked(&mut self, _blocks: &[Block]) -> Result<Vec<Option<Counter>>, FirewallError> {
+        Err(FirewallError::Unsupported)
+    }
 }

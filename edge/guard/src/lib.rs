@@ -14,16 +14,45 @@
 //!   established flows alike. A lease (set element timeout) undoes itself with no controller alive.
 //! - The guard does not know why.
 
+mod block;
+mod blocking;
+mod book;
+mod carry;
 mod client;
+mod config;
 mod executor;
+mod fence;
 mod firewall;
+mod flows;
+mod guard;
+mod journal;
+mod management;
+mod netlink;
 mod nft;
+pub mod openc2;
 mod order;
+mod seal;
 mod server;
+mod service;
+pub mod switch;
+mod warrant;
+mod wire;
 
+pub use block::{Block, Direction, Fate, Net, Protocol, Traffic};
+pub use book::{Book, BookedBlock};
+pub use carry::{REPORTS, carry_out};
 pub use client::{ClientError, send_order};
-pub use executor::{Executor, Fence, GuardExecutor, Refusal, Warrant};
+pub use config::{ConfigFault, GuardConfig};
+pub use executor::Executor;
+pub use fence::Fence;
 pub use firewall::{Counter, Firewall, FirewallError, FirewallState};
+pub use flows::{Ended, Ending, Flows};
+pub use guard::GuardExecutor;
+pub use journal::{Event, InForce, Journal, Report};
+pub use management::Management;
 pub use nft::Nft;
 pub use order::{Action, Approval, Envelope, ORDER_BYTES_MAX, Order, Reply, Status};
+pub use seal::{CLOCK_SKEW_MS_MAX, SEAL_MS_MAX, Seal, SealFault, order_key};
 pub use server::{CONTROL_ROOM, ServerError, serve_connection};
+pub use service::{Guard, GuardNews, ServiceError, ask_running};
+pub use warrant::{Clock, Refusal, Task, Warrant, Warranted};

@@ -1,35 +1,109 @@
 use std::collections::BTreeMap;
+use std::fmt;
 
-use leckwehr_incident::PlanRecord;
+use leckwehr_crypt::{SigningKey, VerifyingKey, from_hex, hex};
+use leckwehr_incident::{PlanRecord, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::seal::Seal;
 
 /// Largest order that is read, in bytes: a plan of some thousand steps, or one file to put back.
 pub const ORDER_BYTES_MAX: usize = 32 << 20;
 
-/// The OpenC2 actions used here (Language Specification 1.0, § 3.3.1.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The actions of OpenC2 (Language Specification 1.0, § 3.3.1.1) and what they mean here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Read state and counters; needs no plan.
-    Query,
     /// Try whether something answers; needs no plan.
     Scan,
-    /// Isolate a host or cut a connection.
+    /// Not used here.
+    Locate,
+    /// Read state and counters; needs no plan.
+    Query,
+    /// Isolate a host, cut a connection, or block traffic.
     Deny,
-    /// Release it.
+    /// Freeze processes.
+    Contain,
+    /// Release what was denied or contained.
     Allow,
-    /// Change credentials.
+    /// Start a unit.
+    Start,
+    /// Stop a unit.
+    Stop,
+    /// Not used here.
+    Restart,
+    /// Not used here.
+    Cancel,
+    /// Change credentials, or turn a switch.
     Set,
-    /// Look for the attacker's traces and end his sessions.
-    Investigate,
+    /// Not used here.
+    Update,
+    /// Not used here.
+    Redirect,
+    /// Not used here.
+    Create,
+    /// Take a rule away by its number.
+    Delete,
+    /// Not used here.
+    Detonate,
     /// Put a file back.
     Restore,
+    /// Not used here.
+    Copy,
+    /// Look for the attacker's traces and end his sessions.
+    Investigate,
+    /// Not used here.
+    Remediate,
 }
 
 impl Action {
     /// Returns whether the action changes the world and so needs an approved plan.
     pub fn needs_warrant(self) -> bool {
         !matches!(self, Self::Query | Self::Scan)
+    }
+
+    /// Returns its word in the language.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Locate => "locate",
+            Self::Query => "query",
+            Self::Deny => "deny",
+            Self::Contain => "contain",
+            Self::Allow => "allow",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Cancel => "cancel",
+            Self::Set => "set",
+            Self::Update => "update",
+            Self::Redirect => "redirect",
+            Self::Create => "create",
+            Self::Delete => "delete",
+            Self::Detonate => "detonate",
+            Self::Restore => "restore",
+            Self::Copy => "copy",
+            Self::Investigate => "investigate",
+            Self::Remediate => "remediate",
+        }
+    }
+
+    /// Returns the action that takes this one back.
+    pub fn inverse(self) -> Option<Self> {
+        Some(match self {
+            Self::Deny | Self::Contain => Self::Allow,
+            Self::Allow => Self::Deny,
+            Self::Stop => Self::Start,
+            Self::Start => Self::Stop,
+            Self::Set => Self::Set,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 
@@ -38,8 +112,36 @@ impl Action {
 pub struct Approval {
     /// Approver's name, as the executor's key list has it.
     pub approver: String,
-    /// Ed25519 signature over the plan's hash (its hex text), hex.
+    /// Ed25519 signature over [`Approval::message`], hex.
     pub signature: String,
+    /// Until when a step may be begun on this word; without it, as long as the plan's generation is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Timestamp>,
+}
+
+impl Approval {
+    /// What a person signs: the plan's hash (its hex text), and if the word ends, a line with its end in nanoseconds since 1970.
+    pub fn message(hash: &str, valid_until: Option<Timestamp>) -> Vec<u8> {
+        match valid_until {
+            None => hash.as_bytes().to_vec(),
+            Some(at) => format!("{hash}\nvalid-until {}\n", at.0).into_bytes(),
+        }
+    }
+
+    /// Signs a plan's hash.
+    pub fn sign(approver: &str, key: &SigningKey, hash: &str, valid_until: Option<Timestamp>) -> Self {
+        Self {
+            approver: approver.to_owned(),
+            signature: hex(&key.sign(&Self::message(hash, valid_until))),
+            valid_until,
+        }
+    }
+
+    /// Returns whether this is the word of the key's holder for the plan. Whether it is still in time is another question.
+    pub fn is_of(&self, key: &VerifyingKey, hash: &str) -> bool {
+        let signature = from_hex(&self.signature);
+        signature.is_some_and(|bytes| key.verify(&Self::message(hash, self.valid_until), &bytes).is_ok())
+    }
 }
 
 /// An OpenC2 command. `target` and `args` follow the language; what is ours is namespaced `x-leckwehr`.
@@ -72,6 +174,27 @@ impl Order {
         self
     }
 
+    /// Turns the order that does a step into the one that takes it back; `None` if nothing takes it back.
+    ///
+    /// It needs no new approval, only the plan's and the control room's seal, and only takes back what that step did there.
+    pub fn undoing(&self) -> Option<Self> {
+        let undo = Self {
+            action: self.action.inverse()?,
+            ..self.clone()
+        };
+        Some(undo.with(UNDO, true))
+    }
+
+    /// Returns whether the order takes a step back instead of doing it.
+    pub fn is_undo(&self) -> bool {
+        self.args.get(UNDO).and_then(serde_json::Value::as_bool) == Some(true)
+    }
+
+    /// Returns the type of the target.
+    pub fn target_type(&self) -> &str {
+        self.target.keys().next().map(String::as_str).unwrap_or_default()
+    }
+
     /// Returns the specifier of the target if it is text.
     pub fn target_text(&self) -> &str {
         self.target
@@ -82,10 +205,13 @@ impl Order {
     }
 }
 
+/// The argument of an order that takes its step back.
+pub(crate) const UNDO: &str = "x-leckwehr:undo";
+
 /// What travels: the order with the plan that warrants it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Envelope {
-    /// Names this order; a repeated id of a done order is answered, not done again.
+    /// Names this order in logs and answers.
     pub request_id: String,
     /// The order.
     pub order: Order,
@@ -94,6 +220,10 @@ pub struct Envelope {
     /// Words for the plan.
     #[serde(default)]
     pub approvals: Vec<Approval>,
+    /// The control room's signature over all of this, for orders that change something ([`Envelope::sealed`]). An order with a
+    /// seal that was done already is answered, not done again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Seal>,
 }
 
 /// OpenC2 status codes (§ 3.3.2.2).
@@ -106,6 +236,10 @@ impl Status {
     pub const OK: Self = Self(200);
     /// The order cannot be understood.
     pub const BAD_REQUEST: Self = Self(400);
+    /// Somebody is at it.
+    pub const PROCESSING: Self = Self(102);
+    /// Not signed by the control room.
+    pub const UNAUTHORIZED: Self = Self(401);
     /// No sufficient warrant.
     pub const FORBIDDEN: Self = Self(403);
     /// No such target here.
@@ -114,6 +248,8 @@ impl Status {
     pub const INTERNAL_ERROR: Self = Self(500);
     /// Not an action of this executor.
     pub const NOT_IMPLEMENTED: Self = Self(501);
+    /// Cannot work now.
+    pub const UNAVAILABLE: Self = Self(503);
 
     /// Returns whether the order certainly did nothing: it was refused, or is none of this executor's. One that was tried and
     /// failed may have done a part.
@@ -142,5 +278,10 @@ impl Reply {
             status_text: String::new(),
             results,
         }
+    }
+
+    /// Returns whether the order certainly did nothing: by its status, or because the executor says that it had not begun.
+    pub fn is_certainly_not_applied(&self) -> bool {
+        self.status.is_certainly_not_applied() || self.results.get("applied") == Some(&serde_json::json!(false))
     }
 }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use base64::Engine as _;
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
@@ -77,6 +78,57 @@ impl Authority {
     }
 }
 
+impl Identity {
+    /// Reads an identity from PEM: the root, the own certificate, its private key in PKCS#8.
+    pub fn from_pem(root: &[u8], certificate: &[u8], key: &[u8]) -> Result<Self, PkiError> {
+        let key = PrivatePkcs8KeyDer::from_pem_slice(key).map_err(|reason| PkiError::Pem {
+            wanted: "private key in PKCS#8",
+            reason: reason.to_string(),
+        })?;
+        Ok(Self {
+            root: first_certificate(root)?,
+            certificate: first_certificate(certificate)?,
+            key: key.secret_pkcs8_der().to_vec(),
+        })
+    }
+
+    /// The same certificate towards somebody of another root, in PEM.
+    pub fn trusting(&self, root: &[u8]) -> Result<Self, PkiError> {
+        Ok(Self {
+            root: first_certificate(root)?,
+            ..self.clone()
+        })
+    }
+
+    /// Writes root, certificate and private key as PEM texts.
+    pub fn to_pem(&self) -> [String; 3] {
+        [
+            pem("CERTIFICATE", &self.root),
+            pem("CERTIFICATE", &self.certificate),
+            pem("PRIVATE KEY", &self.key),
+        ]
+    }
+}
+
+fn first_certificate(pem: &[u8]) -> Result<Vec<u8>, PkiError> {
+    let found = certificates(pem)?.into_iter().next();
+    Ok(found.map(|certificate| certificate.to_vec()).unwrap_or_default())
+}
+
+/// PEM (RFC 7468): base64 in lines of 64 characters.
+fn pem(label: &str, der: &[u8]) -> String {
+    const LINE_CHARS: usize = 64;
+    let base64 = base64::engine::general_purpose::STANDARD.encode(der);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for (index, character) in base64.chars().enumerate() {
+        if index > 0 && index % LINE_CHARS == 0 {
+            text.push('\n');
+        }
+        text.push(character);
+    }
+    text + &format!("\n-----END {label}-----\n")
+}
+
 fn roots(identity: &Identity) -> Result<Arc<RootCertStore>, PkiError> {
     let mut store = RootCertStore::empty();
     store.add(CertificateDer::from(identity.root.clone()))?;
@@ -135,6 +187,20 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PkiError> {
     }
 }
 
+/// Builds a client configuration (TLS 1.2 and 1.3) for somebody else's server: it trusts the roots given in PEM and shows no
+/// certificate.
+pub fn peer_tls(roots: &[u8]) -> Result<Arc<ClientConfig>, PkiError> {
+    let mut store = RootCertStore::empty();
+    for root in certificates(roots)? {
+        store.add(root)?;
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
 /// Builds a TLS 1.3 client configuration that shows its certificate and trusts only the same root.
 pub fn client_tls(identity: &Identity) -> Result<Arc<ClientConfig>, PkiError> {
     let (chain, key) = own(identity);
@@ -154,5 +220,13 @@ mod tests {
         let identity = Authority::generate("drill").unwrap().issue("guard-a").unwrap();
         server_tls(&identity).unwrap();
         client_tls(&identity).unwrap();
+        let [root, certificate, key] = identity.to_pem();
+        let read = Identity::from_pem(root.as_bytes(), certificate.as_bytes(), key.as_bytes()).unwrap();
+        assert_eq!(
+            (&read.root, &read.certificate, &read.key),
+            (&identity.root, &identity.certificate, &identity.key)
+        );
+        peer_tls(root.as_bytes()).unwrap();
+        assert!(Identity::from_pem(root.as_bytes(), b"nothing", key.as_bytes()).is_err());
     }
 }

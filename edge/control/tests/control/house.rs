@@ -18,8 +18,8 @@ use leckwehr_control::{Config, ControlError, Input, Mirror, Output, Wires, run};
 use leckwehr_crypt::{Authority, SigningKey, from_hex, hex, server_tls, sha256};
 use leckwehr_estate::{Estate, Source};
 use leckwehr_guard::{
-    Action, Approval, Counter, Executor, Fence, Firewall, FirewallError, FirewallState, GuardExecutor, Order, Refusal, Reply,
-    Warrant, serve_connection,
+    Action, Approval, Counter, Executor, Fence, Firewall, FirewallError, FirewallState, GuardExecutor, Journal, Order, Refusal,
+    Reply, Warrant, order_key, serve_connection,
 };
 use leckwehr_incident::{Fact, PlanRecord, PlanStep, Situation, Timestamp};
 use leckwehr_ledger::Reader;
@@ -126,6 +126,8 @@ pub const HOSTS: [(&str, &str); 5] = [
 pub const GUARDS: [&str; 2] = ["guard-a", "guard-b"];
 /// Those who may approve.
 const PEOPLE: [&str; 2] = ["anna", "bert"];
+/// Secret of the control room.
+const LEDGER_SEED: [u8; 32] = [1; 32];
 /// Start of the clock, which goes on by a tenth of a second at every look.
 const START: i64 = 1_700_000_000_000_000_000;
 const LOOK_NS: i64 = 100_000_000;
@@ -440,6 +442,7 @@ pub fn word(name: &str, plan: &PlanRecord, signed: &str) -> Input {
         approval: Approval {
             approver: name.into(),
             signature,
+            valid_until: None,
         },
     }
 }
@@ -464,7 +467,8 @@ impl House {
         }
     }
 
-    fn place(&self, authority: &Authority, folder: &Path, name: &str) -> Place {
+    fn place(&self, authority: &Authority, folder: &Path, name: &str, clock: &Arc<AtomicI64>) -> Place {
+        let clock = Arc::clone(clock);
         let executor = name.to_owned();
         let host = name.trim_start_matches("agent:").to_owned();
         let manner = self.manners.get(name).copied().unwrap_or(Manner::Answers);
@@ -475,10 +479,7 @@ impl House {
                 .map(|(id, _)| ((*id).to_owned(), vec![(*id).to_owned()]))
                 .collect();
             compartments.insert("vendor".into(), vec!["vendor".into()]);
-            Inner::Guard(GuardExecutor {
-                firewall: SharedFirewall(Arc::clone(&self.truth)),
-                compartments,
-            })
+            Inner::Guard(GuardExecutor::new(SharedFirewall(Arc::clone(&self.truth)), compartments))
         } else {
             Inner::Agent(Agent {
                 host: host.clone(),
@@ -490,7 +491,10 @@ impl House {
             // The plan names the first agent; all of them carry a change of secrets out.
             directory: Some("agent:backup-1".into()),
             approvers: PEOPLE.iter().map(|n| ((*n).to_owned(), person(n).verifying_key())).collect(),
+            controller: order_key(&LEDGER_SEED).unwrap().verifying_key(),
             fence: Fence::open(folder.join(format!("fence-{host}"))).unwrap(),
+            journal: Journal::open(&folder.join(format!("journal-{host}"))).unwrap(),
+            clock: Arc::new(move || Timestamp(clock.load(Ordering::Relaxed))),
         };
         let breaks_left = match manner {
             Manner::BreaksOnce | Manner::BreaksAndIsGone => 1,
@@ -521,11 +525,12 @@ impl House {
             .iter()
             .map(|g| (*g).to_owned())
             .chain(HOSTS.iter().map(|(h, _)| format!("agent:{h}")));
+        let clock = Arc::new(AtomicI64::new(START));
         let mut places = BTreeMap::new();
         let mut executors = BTreeMap::new();
         for (i, name) in names.enumerate() {
             let address = SocketAddrV4::new([192, 168, 0, i as u8 + 1].into(), 443);
-            places.insert(address, self.place(&authority, folder.path(), &name));
+            places.insert(address, self.place(&authority, folder.path(), &name, &clock));
             executors.insert(name, address);
         }
         let policy = TakedownPolicy {
@@ -535,7 +540,7 @@ impl House {
         let config = Config {
             estate: estate(),
             folder: folder.path().join("room"),
-            ledger_seed: [1; 32],
+            ledger_seed: LEDGER_SEED,
             site_seed: [2; 32],
             identity: authority.issue("control-room").unwrap(),
             executors,
@@ -556,7 +561,7 @@ impl House {
         let cables = Cables {
             places: Arc::new(places),
             truth: Arc::clone(&self.truth),
-            clock: Arc::new(AtomicI64::new(START)),
+            clock,
             silent: Arc::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

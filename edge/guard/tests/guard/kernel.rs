@@ -299,14 +299,14 @@ fn a_thousand_interfaces_are_cut_in_one_transaction() {
     timed("read 1,000", &mut || assert_eq!(nft.state().unwrap().cut.len(), 1_000));
     timed("release 1,000", &mut || nft.release(&all).unwrap());
     assert!(cut_now(&mut nft).is_empty());
-    let too_many: Vec<String> = (0..1_025).map(|i| format!("h{i}")).collect();
+    let too_many: Vec<String> = (0..16_385).map(|i| format!("h{i}")).collect();
     let error = nft.cut(&too_many, None).unwrap_err();
     assert!(
         matches!(
             error,
             FirewallError::TooMany {
-                found: 1_025,
-                max: 1_024
+                found: 16_385,
+                max: 16_384
             }
         ) && error.is_certainly_not_applied()
     );

@@ -98,14 +98,7 @@ impl Host {
 
     /// Answers every TCP connection to port 7 with what it sends, IPv4 and IPv6.
     pub fn serve_echo(&self) {
-        self.run(|| {
-            let listener = TcpListener::bind(("::", ECHO_PORT)).unwrap();
-            thread::spawn(move || {
-                for stream in listener.incoming().flatten() {
-                    thread::spawn(move || io::copy(&mut &stream, &mut &stream));
-                }
-            });
-        });
+        self.run(serve_echo_here);
     }
 
     /// Opens a TCP connection to the echo server at `address`.
@@ -222,16 +215,64 @@ impl Network {
         for host in [&net.a, &net.b, &net.x] {
             host.serve_echo();
         }
-        let listener = TcpListener::bind(("::", ECHO_PORT)).unwrap();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                thread::spawn(move || io::copy(&mut &stream, &mut &stream));
-            }
-        });
+        serve_echo_here();
         // A cable is up some time after both ends are; IPv6 has no address before.
         for (host, to) in [(&net.a, "fd02::2"), (&net.a, "fd03::2"), (&net.b, "fd01::2")] {
             assert!((0..LOOKS_MAX).any(|_| !host.is_cut_from(to)), "{to} is not up");
         }
         net
     }
+}
+
+/// A zone: two hosts on one bridge, which is the calling thread's, beside [`Network`]'s names.
+///
+/// ```text
+///   c  10.5.0.2 ── p_c ─┐
+///                     br0  10.5.0.1
+///   d  10.5.0.3 ── p_d ─┘
+/// ```
+pub struct Zone {
+    pub c: Host,
+    pub d: Host,
+}
+
+impl Zone {
+    pub fn build() -> Self {
+        let zone = Self {
+            c: Host::start(),
+            d: Host::start(),
+        };
+        sh("ip link add br0 type bridge; ip link set br0 up; ip link set lo up
+            ip addr add 10.5.0.1/24 dev br0; ip addr add fd05::1/64 dev br0 nodad");
+        for (port, host) in [("p_c", &zone.c), ("p_d", &zone.d)] {
+            sh(&format!(
+                "ip link add name {port} type veth peer name eth0 netns {}; ip link set {port} master br0; ip link set {port} up",
+                host.thread
+            ));
+        }
+        zone.c.sh(
+            "ip link set lo up; ip link set eth0 up; ip addr add 10.5.0.2/24 dev eth0; ip addr add fd05::2/64 dev eth0 nodad",
+        );
+        zone.d.sh(
+            "ip link set lo up; ip link set eth0 up; ip addr add 10.5.0.3/24 dev eth0; ip addr add fd05::3/64 dev eth0 nodad",
+        );
+        for host in [&zone.c, &zone.d] {
+            host.serve_echo();
+        }
+        serve_echo_here();
+        for (host, to) in [(&zone.c, "fd05::3"), (&zone.d, "fd05::2"), (&zone.c, "10.5.0.3")] {
+            assert!((0..LOOKS_MAX).any(|_| !host.is_cut_from(to)), "{to} is not up");
+        }
+        zone
+    }
+}
+
+/// Answers like [`Host::serve_echo`] in the calling thread's namespace.
+fn serve_echo_here() {
+    let listener = TcpListener::bind(("::", ECHO_PORT)).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || io::copy(&mut &stream, &mut &stream));
+        }
+    });
 }

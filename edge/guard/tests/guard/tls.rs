@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use leckwehr_crypt::{Authority, Identity, client_tls, server_tls};
+use leckwehr_crypt::{Authority, Identity, VerifyingKey, client_tls, server_tls};
 use leckwehr_guard::{
-    Action, ClientError, Envelope, Executor, Fence, Order, Refusal, Reply, Status, Warrant, send_order, serve_connection,
+    Action, ClientError, Envelope, Executor, Fence, Journal, Order, Refusal, Reply, Status, Warrant, send_order, serve_connection,
 };
-use leckwehr_incident::PlanStep;
+use leckwehr_incident::{PlanStep, Timestamp};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Mutex;
@@ -27,8 +27,11 @@ async fn ask(server: &Identity, tls: Arc<ClientConfig>, name: &str) -> (Result<R
     let warrant = Warrant {
         executor: name.into(),
         directory: None,
+        controller: VerifyingKey::from_bytes([0; 32]),
         approvers: [].into(),
         fence,
+        journal: Journal::open(&folder.path().join("journal")).unwrap(),
+        clock: Arc::new(Timestamp::default),
     };
     let executor = Arc::new(Mutex::new((warrant, Counting::default())));
     let (near, far) = tokio::io::duplex(4096);
@@ -39,6 +42,7 @@ async fn ask(server: &Identity, tls: Arc<ClientConfig>, name: &str) -> (Result<R
         order,
         plan: None,
         approvals: vec![],
+        seal: None,
     };
     let answer = send_order(near, tls, name, &envelope).await;
     let _ = server.await.unwrap();
@@ -93,6 +97,7 @@ async fn only_both_of_one_root_and_of_the_right_name_talk() {
         order,
         plan: None,
         approvals: vec![],
+        seal: None,
     };
     assert!(
         send_order(near, room, "guard-a", &envelope)
@@ -123,6 +128,7 @@ async fn answered_with(status: u16) -> ClientError {
         order: Order::new(Action::Query, "features", serde_json::json!([])),
         plan: None,
         approvals: vec![],
+        seal: None,
     };
     send_order(near, room, "guard-a", &envelope).await.unwrap_err()
 }

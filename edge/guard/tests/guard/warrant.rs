@@ -1,34 +1,38 @@
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use leckwehr_crypt::{SigningKey, hex};
+use leckwehr_crypt::SigningKey;
 use leckwehr_guard::{
-    Action, Approval, Counter, Envelope, Executor, Fence, Firewall, FirewallError, FirewallState, GuardExecutor, Order, Refusal,
-    Status, Warrant,
+    Action, Approval, Counter, Envelope, Executor, Fence, Firewall, FirewallError, FirewallState, GuardExecutor, Journal, Order,
+    Refusal, Status, Warrant, Warranted,
 };
-use leckwehr_incident::{PlanKind, PlanRecord, PlanStep};
+use leckwehr_incident::{PlanKind, PlanRecord, PlanStep, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn key(name: &str) -> SigningKey {
+/// The executors' time.
+pub const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
+
+pub fn key(name: &str) -> SigningKey {
     SigningKey::from_seed(&leckwehr_crypt::sha256(name.as_bytes())).unwrap()
 }
 
-fn approval(name: &str, plan: &PlanRecord) -> Approval {
-    Approval {
-        approver: name.into(),
-        signature: hex(&key(name).sign(plan.hash.as_bytes())),
-    }
+pub fn approval(name: &str, plan: &PlanRecord) -> Approval {
+    Approval::sign(name, &key(name), &plan.hash, None)
 }
 
-fn warrant(folder: &Path, executor: &str, directory: Option<&str>) -> Warrant {
+pub fn warrant(folder: &Path, executor: &str, directory: Option<&str>) -> Warrant {
     Warrant {
         executor: executor.into(),
         directory: directory.map(str::to_owned),
+        controller: key("control-room").verifying_key(),
         approvers: ["anna", "bert", "cem"]
             .map(|name| (name.to_owned(), key(name).verifying_key()))
             .into(),
         fence: Fence::open(folder.join("fence")).unwrap(),
+        journal: Journal::open(&folder.join("journal")).unwrap(),
+        clock: Arc::new(|| NOW),
     }
 }
 
@@ -44,7 +48,7 @@ fn step(number: u32, executor: &str, action: &str, target: &str) -> PlanStep {
     }
 }
 
-fn plan(generation: u64) -> PlanRecord {
+pub fn plan(generation: u64) -> PlanRecord {
     let steps = vec![
         step(1, "guard-a", "isolate-host", "fs-1"),
         step(2, "guard-b", "isolate-host", "fs-2"),
@@ -65,12 +69,29 @@ fn plan(generation: u64) -> PlanRecord {
 }
 
 /// Step 1 of the plan, as the control room sends it to `guard-a`.
-fn envelope(plan: &PlanRecord) -> Envelope {
+pub fn envelope(plan: &PlanRecord) -> Envelope {
     Envelope {
         request_id: "1".into(),
         order: Order::new(Action::Deny, "x-leckwehr:compartment", "fs-1"),
         plan: Some((plan.clone(), 1)),
         approvals: vec![approval("anna", plan), approval("bert", plan)],
+        seal: None,
+    }
+}
+
+/// The control room's seal over an envelope for `executor`, as it is now.
+pub fn sealed(envelope: &Envelope, executor: &str) -> Envelope {
+    let bare = Envelope {
+        seal: None,
+        ..envelope.clone()
+    };
+    bare.sealed(executor, &key("control-room"), NOW, NOW.plus_ms(60_000))
+}
+
+fn number_of(warranted: Warranted<'_>) -> Option<u32> {
+    match warranted {
+        Warranted::Question => None,
+        Warranted::Step { step, .. } => Some(step.number),
     }
 }
 
@@ -78,8 +99,8 @@ fn envelope(plan: &PlanRecord) -> Envelope {
 fn verdict(envelope: &Envelope) -> Result<Option<u32>, Refusal> {
     let folder = tempfile::tempdir().unwrap();
     warrant(folder.path(), "guard-a", None)
-        .check(envelope)
-        .map(|step| step.map(|s| s.number))
+        .check(&sealed(envelope, "guard-a"))
+        .map(number_of)
 }
 
 #[test]
@@ -210,8 +231,8 @@ fn the_directory_stands_for_its_members_in_changing_secrets_only() {
             ..envelope(&plan)
         };
         warrant(folder.path(), "agent:fs-1", directory)
-            .check(&envelope)
-            .map(|step| step.map(|s| s.number))
+            .check(&sealed(&envelope, "agent:fs-1"))
+            .map(number_of)
     };
     assert_eq!(ask(3, Action::Set, "svc", Some("agent:dc-1")).unwrap(), Some(3));
     assert!(matches!(ask(3, Action::Set, "svc", None), Err(Refusal::NotMyStep { .. })));
@@ -230,7 +251,7 @@ fn a_stale_generation_stays_refused_across_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let passes = |generation| {
         warrant(folder.path(), "guard-a", None)
-            .check(&envelope(&plan(generation)))
+            .check(&sealed(&envelope(&plan(generation)), "guard-a"))
             .map(|_| ())
     };
     passes(3).unwrap();
@@ -253,8 +274,13 @@ fn a_refused_order_does_not_move_the_fence() {
     let folder = tempfile::tempdir().unwrap();
     let mut forged = envelope(&plan(9));
     forged.approvals.pop();
-    assert!(warrant(folder.path(), "guard-a", None).check(&forged).is_err());
-    warrant(folder.path(), "guard-a", None).check(&envelope(&plan(1))).unwrap();
+    assert!(
+        warrant(folder.path(), "guard-a", None)
+            .check(&sealed(&forged, "guard-a"))
+            .is_err()
+    );
+    let good = sealed(&envelope(&plan(1)), "guard-a");
+    warrant(folder.path(), "guard-a", None).check(&good).unwrap();
 }
 
 /// Every place in a JSON value, as a pointer.
@@ -359,10 +385,7 @@ impl Firewall for Memory {
 #[tokio::test]
 async fn the_guard_does_the_step_and_believes_the_state_not_the_answer() {
     let compartments = BTreeMap::from([("fs-1".to_owned(), vec!["h1".to_owned(), "h2".to_owned()])]);
-    let mut guard = GuardExecutor {
-        firewall: Memory::default(),
-        compartments,
-    };
+    let mut guard = GuardExecutor::new(Memory::default(), compartments);
     let deny = Order::new(Action::Deny, "x-leckwehr:compartment", "fs-1");
     for _ in 0..2 {
         let reply = guard

@@ -1,0 +1,354 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use leckwehr_incident::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::fence::replace_file;
+use crate::order::Status;
+
+/// Largest journal that is read, in bytes.
+const JOURNAL_BYTES_MAX: u64 = 256 << 20;
+/// Size from which a journal is written anew when it is opened, without what is over, in bytes.
+const COMPACT_BYTES_MIN: u64 = 8 << 20;
+/// Reports that are kept for the control room; older ones are forgotten, and their numbers show it.
+const REPORTS_MAX: usize = 4_096;
+/// Refused orders that are written down between two that were done: a flood of them must not fill the disk.
+const REFUSALS_MAX: u32 = 1_024;
+/// Longest text of a report, in characters.
+const TEXT_CHARS_MAX: usize = 400;
+
+/// What an executor did, refused and was asked again: one line of its journal, and what it reports to the control room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Number, counted from 1 without gaps.
+    pub number: u64,
+    /// When, by the executor's clock.
+    pub at: Timestamp,
+    /// The order's request id.
+    pub request_id: String,
+    /// Action and target, as `deny x-leckwehr:compartment fs-1`. Never arguments: they may be secret.
+    pub order: String,
+    /// Hash of the plan and number of the step, if there was a plan.
+    pub step: Option<(String, u32)>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened to an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// It is about to be done. Durable before anything is.
+    Intended {
+        /// Digest of its seal, hex.
+        seal: String,
+        /// Until when it may be begun.
+        valid_until: Timestamp,
+        /// Does it undo the step instead of doing it?
+        undo: bool,
+        /// What was there before, for the undo; as the executor wrote it.
+        before: serde_json::Value,
+    },
+    /// It ended.
+    Ended {
+        /// Digest of its seal, hex.
+        seal: String,
+        /// OpenC2 status.
+        status: Status,
+        /// In words.
+        text: String,
+    },
+    /// The same order came again after it was done: it was answered, and nothing was done.
+    Repeated {
+        /// Digest of its seal, hex.
+        seal: String,
+    },
+    /// A person at the machine took everything back.
+    ByHand {
+        /// What.
+        undone: Vec<String>,
+    },
+    /// It was refused, and nothing was done.
+    Refused {
+        /// OpenC2 status.
+        status: Status,
+        /// In words.
+        reason: String,
+        /// Refused orders that were only counted before this one.
+        uncounted: u64,
+    },
+}
+
+/// What a step changed here and how to take it back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InForce {
+    /// Action and target.
+    pub order: String,
+    /// What was there before.
+    pub before: serde_json::Value,
+}
+
+/// An order that was begun.
+#[derive(Debug, Clone, PartialEq)]
+struct Seen {
+    valid_until: Timestamp,
+    status: Option<Status>,
+    undo: bool,
+}
+
+/// An executor's journal: a file of JSON lines, each durable before it counts.
+///
+/// Intent before the effect, outcome after it. From it follow what is in force and can be undone, and which orders were done
+/// already, so that one that is sent again changes nothing, across restarts. Reading is linear in its length.
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    number: u64,
+    seen: BTreeMap<String, Seen>,
+    in_force: BTreeMap<(String, u32), InForce>,
+    reports: VecDeque<Report>,
+    refused_since: u32,
+    uncounted: u64,
+    /// A line may be half written: only opening the journal again can tell.
+    broken: bool,
+}
+
+impl Journal {
+    /// Opens or begins the journal. Half a line at its end is cut off: it was an intent that was never acted on, or an outcome
+    /// that is found out again.
+    ///
+    /// # Errors
+    /// A line in the middle that cannot be read (the error names it), or the disk's.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(|error| in_file(path, &error))?;
+        let length = file.metadata()?.len();
+        if length > JOURNAL_BYTES_MAX {
+            return Err(io::Error::other(format!(
+                "{} is longer than {JOURNAL_BYTES_MAX} bytes",
+                path.display()
+            )));
+        }
+        let mut text = Vec::new();
+        (&mut file).take(JOURNAL_BYTES_MAX).read_to_end(&mut text)?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        if whole < text.len() {
+            file.set_len(whole as u64)?;
+            file.sync_all()?;
+        }
+        let mut journal = Self {
+            path: path.to_owned(),
+            file,
+            number: 0,
+            seen: BTreeMap::new(),
+            in_force: BTreeMap::new(),
+            reports: VecDeque::new(),
+            refused_since: 0,
+            uncounted: 0,
+            broken: false,
+        };
+        let lines = text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        for (index, line) in lines.enumerate() {
+            let report = serde_json::from_slice(line)
+                .map_err(|error| io::Error::other(format!("{}:{}: not a journal line: {error}", path.display(), index + 1)))?;
+            journal.take(report);
+        }
+        // By the journal's own clock: what was over at its last line.
+        let last = journal.reports.back().map_or(Timestamp::default(), |report| report.at);
+        journal.seen.retain(|_, seen| seen.valid_until >= last);
+        if length > COMPACT_BYTES_MIN {
+            journal.compact()?;
+        }
+        Ok(journal)
+    }
+
+    /// Returns reports after number `after`, at most `max`, oldest first.
+    pub fn reports(&self, after: u64, max: usize) -> Vec<&Report> {
+        self.reports.iter().filter(|r| r.number > after).take(max).collect()
+    }
+
+    /// Returns what steps changed here and is not taken back, by plan hash and step.
+    pub fn in_force(&self) -> &BTreeMap<(String, u32), InForce> {
+        &self.in_force
+    }
+
+    /// Returns whether the order with this seal was done.
+    pub(crate) fn is_done(&self, seal: &str) -> bool {
+        self.seen.get(seal).is_some_and(|seen| seen.status == Some(Status::OK))
+    }
+
+    /// Writes a line; durable when this returns.
+    pub(crate) fn write(&mut self, mut report: Report, now: Timestamp) -> io::Result<()> {
+        if self.broken {
+            return Err(io::Error::other(format!(
+                "an earlier write of {} failed; start again",
+                self.path.display()
+            )));
+        }
+        match &mut report.event {
+            Event::Refused { uncounted, .. } => {
+                if self.refused_since >= REFUSALS_MAX {
+                    self.uncounted += 1;
+                    return Ok(());
+                }
+                self.refused_since += 1;
+                *uncounted = self.uncounted;
+                self.uncounted = 0;
+            }
+            Event::Ended { .. } => self.refused_since = 0,
+            _ => {}
+        }
+        report.number = self.number + 1;
+        report.at = now;
+        let mut line = serde_json::to_vec(&report).map_err(io::Error::other)?;
+        line.push(b'\n');
+        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            self.mend(&error)?;
+            return Err(in_file(&self.path, &error));
+        }
+        self.seen.retain(|_, seen| seen.valid_until >= now);
+        self.take(report);
+        Ok(())
+    }
+
+    /// Writes down that a person at the machine took everything back.
+    pub(crate) fn by_hand(&mut self, undone: Vec<String>, now: Timestamp) -> io::Result<()> {
+        let report = Report {
+            number: 0,
+            at: now,
+            request_id: String::new(),
+            order: "undo-all".to_owned(),
+            step: None,
+            event: Event::ByHand { undone },
+        };
+        self.write(report, now)
+    }
+
+    /// Takes half a line away after a failed write, so that the journal can go on when the disk has room again.
+    fn mend(&mut self, error: &io::Error) -> io::Result<()> {
+        self.broken = true;
+        // After a failed fsync nobody knows what is on the disk.
+        if error.kind() != io::ErrorKind::StorageFull {
+            return Ok(());
+        }
+        let text = fs::read(&self.path)?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        self.file.set_len(whole as u64)?;
+        self.file.sync_all()?;
+        self.broken = false;
+        Ok(())
+    }
+
+    fn take(&mut self, report: Report) {
+        self.number = report.number;
+        match &report.event {
+            Event::Intended {
+                seal,
+                valid_until,
+                undo,
+                before,
+            } => {
+                self.seen.insert(
+                    seal.clone(),
+                    Seen {
+                        valid_until: *valid_until,
+                        status: None,
+                        undo: *undo,
+                    },
+                );
+                // From the intent on: the effect may be there although nobody wrote its outcome.
+                if let (Some(step), false) = (&report.step, undo) {
+                    self.in_force.entry(step.clone()).or_insert_with(|| InForce {
+                        order: report.order.clone(),
+                        before: before.clone(),
+                    });
+                }
+            }
+            Event::Ended { seal, status, .. } => {
+                let Some(seen) = self.seen.get_mut(seal) else {
+                    return self.keep(report);
+                };
+                seen.status = Some(*status);
+                if let (true, Status::OK, Some(step)) = (seen.undo, *status, &report.step) {
+                    self.in_force.remove(step);
+                }
+            }
+            Event::ByHand { .. } => self.in_force.clear(),
+            Event::Repeated { .. } | Event::Refused { .. } => {}
+        }
+        self.keep(report);
+    }
+
+    fn keep(&mut self, report: Report) {
+        self.reports.push_back(report);
+        if self.reports.len() > REPORTS_MAX {
+            self.reports.pop_front();
+        }
+    }
+
+    /// Writes the journal anew, without what is over.
+    fn compact(&mut self) -> io::Result<()> {
+        let mut text = Vec::new();
+        let oldest = self.reports.front().map_or(self.number, |r| r.number);
+        let kept = self.in_force.iter().map(|(step, in_force)| Report {
+            number: oldest.saturating_sub(1),
+            at: Timestamp::default(),
+            request_id: String::new(),
+            order: in_force.order.clone(),
+            step: Some(step.clone()),
+            event: Event::Intended {
+                seal: String::new(),
+                valid_until: Timestamp::default(),
+                undo: false,
+                before: in_force.before.clone(),
+            },
+        });
+        let done = self.seen.iter().filter(|(_, seen)| seen.status == Some(Status::OK));
+        let done = done.flat_map(|(seal, seen)| {
+            let line = |event| Report {
+                number: oldest.saturating_sub(1),
+                at: Timestamp::default(),
+                request_id: String::new(),
+                order: String::new(),
+                step: None,
+                event,
+            };
+            let begun = Event::Intended {
+                seal: seal.clone(),
+                valid_until: seen.valid_until,
+                undo: false,
+                before: serde_json::Value::Null,
+            };
+            let ended = Event::Ended {
+                seal: seal.clone(),
+                status: Status::OK,
+                text: String::new(),
+            };
+            [line(begun), line(ended)]
+        });
+        for report in kept.chain(done).collect::<Vec<_>>().iter().chain(&self.reports) {
+            serde_json::to_writer(&mut text, report).map_err(io::Error::other)?;
+            text.push(b'\n');
+        }
+        replace_file(&self.path, &text)?;
+        self.file = OpenOptions::new().append(true).read(true).open(&self.path)?;
+        Ok(())
+    }
+}
+
+/// A text short enough for a report.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).collect()
+}
+
+fn in_file(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
