@@ -37,6 +37,7 @@ mod sensor;
 mod service;
 mod shell;
 mod stage;
+pub mod switching;
 #[cfg(test)]
 mod tests;
 mod topology;

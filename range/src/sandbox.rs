@@ -77,6 +77,18 @@ pub fn enter() -> Result<(), SandboxError> {
     .map_err(kernel("making mounts private"))
 }
 
+/// Enters a network and a mount namespace of its own, as root if need be with a user namespace around them. The calling process
+/// must have a single thread.
+pub fn enter_network() -> Result<(), SandboxError> {
+    let (uid, gid) = (geteuid(), getegid());
+    let inner = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS;
+    if uid.is_root() && unshare(inner).is_ok() {
+        return Ok(());
+    }
+    unshare(CloneFlags::CLONE_NEWUSER | inner).map_err(SandboxError::Forbidden)?;
+    map_to_root(uid, gid)
+}
+
 /// Raises the number of files that this process and its children may open to what the machine allows: a director holds three for
 /// each node.
 pub fn allow_many_files() -> Result<(), SandboxError> {

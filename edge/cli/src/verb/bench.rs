@@ -4,6 +4,7 @@ mod clock;
 mod cut;
 mod detect;
 mod fhir;
+mod guard;
 mod hidden;
 mod speed;
 mod stream;
@@ -24,6 +25,7 @@ enum Verb {
     Cut(cut::Args),
     Detect(detect::Args),
     Fhir(fhir::Args),
+    Guard(guard::Args),
     Trace(TraceArgs),
 }
 
@@ -61,6 +63,7 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
         Verb::Cut(args) => cut::run(&args),
         Verb::Detect(args) => detect::run(&args),
         Verb::Fhir(args) => fhir::run(&args),
+        Verb::Guard(args) => guard::run(&args),
         Verb::Trace(args) if args.hidden => hidden::run(&args),
         Verb::Trace(args) => match &args.stream {
             Some(folder) => stream::run(&args, folder),
