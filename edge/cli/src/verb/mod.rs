@@ -6,6 +6,7 @@ pub mod drill;
 pub mod estate;
 pub mod events;
 pub mod fhir;
+pub mod guard;
 pub mod hunt;
 pub mod ledger;
 pub mod replay;
