@@ -10,6 +10,7 @@ pub mod guard;
 pub mod hunt;
 pub mod ledger;
 pub mod replay;
+pub mod restore;
 pub mod rules;
 pub mod spool;
 pub mod takedown;

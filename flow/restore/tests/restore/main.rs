@@ -5,4 +5,6 @@ mod content;
 mod estate;
 mod gate;
 mod order;
+mod outage;
 mod plan;
+mod psplib;

@@ -1,0 +1,18 @@
+//! The plan whose outages cost least: tasks with alternatives, crews in shifts, releases, and breaches of the maximum
+//! tolerable period of disruption (the objective of Nurre et al. 2012, with steps).
+//!
+//! ```text
+//!   OutageProblem ─► greedy orders ─► annealing over orders ─► OutagePlan ─► checker
+//!                                        ▲ an earlier plan's order, and what is fixed (re-planning)
+//! ```
+
+mod check;
+mod decode;
+mod generate;
+mod plan;
+mod problem;
+
+pub use check::{OutageViolation, check_outages};
+pub use generate::generated_recovery;
+pub use plan::{OutageEffort, OutagePlan, plan_outages};
+pub use problem::{HORIZON_UNITS_MAX, Outage, OutageProblem, OutageProblemError, Resource, TASKS_MAX, Task};

@@ -1,0 +1,255 @@
+use super::decode::{Decoder, NO_PLAN, Prepared, until};
+use super::problem::{OutageProblem, OutageProblemError};
+use crate::rcpsp::Random;
+
+/// How long to search, and from where.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OutageEffort {
+    /// Orders of tasks to try.
+    pub evaluations: u64,
+    /// Where all choices come from.
+    pub seed: u64,
+    /// The order of an earlier plan, to begin with; empty for none.
+    pub order: Vec<usize>,
+    /// Tasks that are over or under way, with their start.
+    pub fixed: Vec<(usize, u32)>,
+    /// Nothing else starts sooner.
+    pub now: u32,
+}
+
+impl OutageEffort {
+    /// Evaluations that take about a quarter of a second of CPU time for a problem of up to 120 tasks.
+    pub fn usual(problem: &OutageProblem, seed: u64) -> Self {
+        let evaluations = 6_400_000 / problem.tasks.len().max(20) as u64;
+        Self {
+            evaluations,
+            seed,
+            ..Self::default()
+        }
+    }
+}
+
+/// A schedule, and what its outages cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutagePlan {
+    /// Start of each task.
+    pub start: Vec<u32>,
+    /// End of each outage.
+    pub until: Vec<u32>,
+    /// Sum over all outages.
+    pub cost: u64,
+    /// The order that gives this plan again; a later plan can begin with it.
+    pub order: Vec<usize>,
+    /// Orders tried.
+    pub evaluations: u64,
+}
+
+/// Evaluations between two looks at `stop`.
+const STOP_EVERY: u64 = 64;
+/// Annealing runs; the last one begins with the best plan of the others.
+const RUNS: u64 = 2;
+/// First and last temperature as shares of the best cost.
+const HOT: f64 = 0.05;
+const COLD: f64 = 0.000_02;
+
+/// Looks for the schedule whose outages cost least: the best of several greedy orders, improved by simulated annealing
+/// over orders (single tasks, and all that an outage waits for, moved forward or back). The same arguments give the same
+/// plan, if `stop` never says so. O(evaluations · tasks · (arcs per task + time units looked at)).
+pub fn plan_outages(
+    problem: &OutageProblem,
+    effort: &OutageEffort,
+    stop: &mut dyn FnMut() -> bool,
+) -> Result<OutagePlan, OutageProblemError> {
+    let prepared = Prepared::new(problem, &effort.fixed, effort.now)?;
+    let mut search = Search {
+        decoder: Decoder::new(&prepared),
+        random: Random::new(effort.seed),
+        closures: problem
+            .outages
+            .iter()
+            .map(|o| closure(problem, &o.needs, &mut |_| 0))
+            .collect(),
+        free: (0..problem.tasks.len()).filter(|a| prepared.fixed[*a].is_none()).collect(),
+        spent: 0,
+        best: (NO_PLAN, Vec::new()),
+        prepared: &prepared,
+    };
+    search.begin(&effort.order);
+    let runs = if effort.order.is_empty() { RUNS } else { 1 };
+    for run in 0..runs {
+        let left = effort.evaluations.saturating_sub(search.spent);
+        let hot = if run + 1 == runs && runs > 1 { HOT / 5.0 } else { HOT };
+        search.anneal(left / (runs - run), hot, stop);
+    }
+    let (cost, order) = search.best;
+    let mut decoder = Decoder::new(&prepared);
+    decoder.decode(&prepared, &order);
+    let finish: Vec<u32> = decoder
+        .start
+        .iter()
+        .zip(&problem.tasks)
+        .map(|(s, t)| s + t.duration)
+        .collect();
+    Ok(OutagePlan {
+        until: problem.outages.iter().map(|o| until(&o.needs, &finish)).collect(),
+        start: decoder.start,
+        cost,
+        order: order.into_iter().map(usize::from).collect(),
+        evaluations: search.spent,
+    })
+}
+
+/// All tasks that needs stand on, of each group the alternative that is picked; what is waited for first.
+fn closure(problem: &OutageProblem, needs: &[Vec<usize>], pick: &mut dyn FnMut(usize) -> usize) -> Vec<u16> {
+    let mut taken = vec![false; problem.tasks.len()];
+    let mut list = Vec::new();
+    let mut open: Vec<(usize, bool)> = needs.iter().map(|g| (g[pick(g.len())], false)).collect();
+    while let Some((a, is_expanded)) = open.pop() {
+        if is_expanded {
+            list.push(a as u16);
+        } else if !taken[a] {
+            taken[a] = true;
+            open.push((a, true));
+            open.extend(problem.tasks[a].after.iter().map(|g| (g[pick(g.len())], false)));
+        }
+    }
+    list
+}
+
+struct Search<'a> {
+    prepared: &'a Prepared<'a>,
+    decoder: Decoder,
+    random: Random,
+    closures: Vec<Vec<u16>>,
+    /// Tasks that can be moved.
+    free: Vec<usize>,
+    spent: u64,
+    best: (u64, Vec<u16>),
+}
+
+impl Search<'_> {
+    /// Tries the given order, and greedy ones: outages by cost over remaining work, disturbed.
+    fn begin(&mut self, given: &[usize]) {
+        let n = self.prepared.problem.tasks.len();
+        let mut order: Vec<u16> = given.iter().filter(|a| **a < n).map(|a| *a as u16).collect();
+        let mut known = vec![false; n];
+        order.retain(|a| !std::mem::replace(&mut known[usize::from(*a)], true));
+        order.extend((0..n as u16).filter(|a| !known[usize::from(*a)]));
+        self.consider(&order);
+        if !given.is_empty() {
+            return;
+        }
+        for i in 0..GREEDY_ORDERS {
+            let noise = f64::from(i) / f64::from(GREEDY_ORDERS);
+            let order = self.greedy(noise);
+            self.consider(&order);
+        }
+    }
+
+    fn consider(&mut self, order: &[u16]) -> u64 {
+        self.spent += 1;
+        let cost = self.decoder.decode(self.prepared, order);
+        if cost < self.best.0 || self.best.1.is_empty() {
+            self.best = (cost, order.to_vec());
+        }
+        cost
+    }
+
+    fn greedy(&mut self, noise: f64) -> Vec<u16> {
+        let problem = self.prepared.problem;
+        let mut taken = vec![false; problem.tasks.len()];
+        let mut order = Vec::with_capacity(taken.len());
+        let mut open: Vec<usize> = (0..problem.outages.len()).collect();
+        while !open.is_empty() {
+            let mut best = (f64::MIN, 0);
+            for (i, o) in open.iter().enumerate() {
+                let left = self.closures[*o].iter().filter(|a| !taken[usize::from(**a)]);
+                let work: u32 = left.map(|a| problem.tasks[usize::from(*a)].duration).sum();
+                let outage = &problem.outages[*o];
+                let weight = outage.weight as f64 + outage.breach_step as f64 / f64::from(outage.breach_at.max(1));
+                let worth = weight / f64::from(work.max(1)) * (1.0 + noise * (self.random.unit() * 4.0 - 0.9));
+                if worth > best.0 {
+                    best = (worth, i);
+                }
+            }
+            let o = open.swap_remove(best.1);
+            for a in &self.closures[o] {
+                if !std::mem::replace(&mut taken[usize::from(*a)], true) {
+                    order.push(*a);
+                }
+            }
+        }
+        order.extend((0..taken.len() as u16).filter(|a| !taken[usize::from(*a)]));
+        order
+    }
+
+    fn anneal(&mut self, evaluations: u64, hot: f64, stop: &mut dyn FnMut() -> bool) {
+        if self.free.len() < 2 || self.best.0 == NO_PLAN {
+            return;
+        }
+        let mut current = self.best.1.clone();
+        let mut cost = self.best.0;
+        let mut trial = current.clone();
+        let scale = self.best.0.max(1) as f64;
+        for i in 0..evaluations {
+            if i % STOP_EVERY == 0 && stop() {
+                return;
+            }
+            let temperature = scale * hot * (COLD / hot).powf(i as f64 / evaluations as f64);
+            trial.copy_from_slice(&current);
+            self.disturb(&mut trial);
+            let found = self.consider(&trial);
+            if found == NO_PLAN {
+                continue;
+            }
+            let worse = found.saturating_sub(cost) as f64;
+            if found <= cost || self.random.unit() < (-worse / temperature).exp() {
+                std::mem::swap(&mut current, &mut trial);
+                cost = found;
+                // The order of starts is the same schedule, and says where a task really stands.
+                let start = &self.decoder.start;
+                current.sort_by_key(|a| start[usize::from(*a)]);
+            }
+        }
+    }
+
+    fn disturb(&mut self, order: &mut [u16]) {
+        let n = order.len();
+        if self.random.below(10) < 7 || self.closures.is_empty() {
+            let from = self.random.below(n);
+            let far = if self.random.below(3) == 0 { n } else { (n / 8).max(2) };
+            let to = (from + self.random.below(2 * far + 1)).saturating_sub(far).min(n - 1);
+            shift(order, from, to);
+            if self.random.below(4) == 0 {
+                let (x, y) = (self.random.below(n), self.random.below(n));
+                order.swap(x, y);
+            }
+            return;
+        }
+        // All that an outage waits for comes together, no later than a place.
+        let chosen = self.random.below(self.closures.len());
+        let place = self.random.below(n);
+        let needs = &self.prepared.problem.outages[chosen].needs;
+        let members = closure(self.prepared.problem, needs, &mut |n| self.random.below(n));
+        let mut at = place;
+        for a in members {
+            if let Some(from) = order.iter().position(|x| *x == a)
+                && from > at
+            {
+                shift(order, from, at);
+                at += 1;
+            }
+        }
+    }
+}
+
+/// Greedy orders tried before annealing.
+const GREEDY_ORDERS: u32 = 24;
+
+fn shift(order: &mut [u16], from: usize, to: usize) {
+    if from < to {
+        order[from..=to].rotate_left(1);
+    } else {
+        order[to..=from].rotate_right(1);
+    }
+}

@@ -1,0 +1,85 @@
+use super::network::{Network, Side};
+use super::random::Random;
+
+/// Chance that the father gives the window instead of what is around it.
+const INNER_CHANCE: f64 = 0.25;
+/// Shortest window and spread of its length as shares of the list.
+const WINDOW_SHARE_MIN: f64 = 0.35;
+const WINDOW_SHARE_SPREAD: f64 = 0.2;
+
+/// Makes lists out of lists; every list has what an activity waits for before it.
+#[derive(Debug, Clone)]
+pub(crate) struct Crossing {
+    group: Vec<u8>,
+    keys: Vec<(u64, u16)>,
+}
+
+impl Crossing {
+    pub fn new(n: usize) -> Self {
+        Self {
+            group: vec![0; n],
+            keys: vec![(0, 0); n],
+        }
+    }
+
+    /// Two-point crossover: activities keep the part of the list (before, inside or behind a window) that the father has
+    /// them in, and stand in the mother's order either inside the window or outside of it. O(activities).
+    pub fn cross(&mut self, father: &[u16], mother: &[u16], random: &mut Random, child: &mut [u16]) {
+        let n = father.len();
+        let length = ((WINDOW_SHARE_MIN + WINDOW_SHARE_SPREAD * random.unit()) * n as f64) as usize;
+        let from = random.below(n - length + 1);
+        let until = from + length;
+        let is_inner_fathers = random.unit() < INNER_CHANCE;
+        self.group.fill(1);
+        for a in &father[..from] {
+            self.group[usize::from(*a)] = 0;
+        }
+        for a in &father[until..] {
+            self.group[usize::from(*a)] = 2;
+        }
+        child.copy_from_slice(father);
+        let mut next = [0, from, until];
+        for a in mother {
+            let group = usize::from(self.group[usize::from(*a)]);
+            if (group == 1) != is_inner_fathers {
+                child[next[group]] = *a;
+                next[group] += 1;
+            }
+        }
+    }
+
+    /// Swaps neighbours that do not wait for each other, a share of the list's length (at least one try).
+    pub fn mutate(&mut self, side: &Side, share: f64, random: &mut Random, list: &mut [u16]) {
+        let n = list.len();
+        if n < 2 {
+            return;
+        }
+        for _ in 0..((share * n as f64) as usize).max(1) {
+            let i = random.below(n - 1);
+            let (first, second) = (list[i], usize::from(list[i + 1]));
+            if !side.preds[side.from[second] as usize..side.from[second + 1] as usize].contains(&first) {
+                list.swap(i, i + 1);
+            }
+        }
+    }
+
+    /// A list by latest start times (as for a makespan of the critical path), each disturbed by up to half of `noise`
+    /// critical paths. O(activities · log activities + arcs).
+    pub fn sample<const W: usize>(&mut self, network: &Network<W>, noise: f64, random: &mut Random, list: &mut [u16]) {
+        let path = f64::from(network.critical_path());
+        let side = &network.forward;
+        for a in 0..network.n {
+            let latest = path - f64::from(side.tail[a]) + noise * path * (random.unit() - 0.5);
+            let own = ((latest + noise * path) * 1024.0) as u64;
+            let preds = &side.preds[side.from[a] as usize..side.from[a + 1] as usize];
+            let waited = preds.iter().map(|p| self.keys[usize::from(*p)].0).max();
+            self.keys[a] = (own.max(waited.unwrap_or(0)), a as u16);
+        }
+        let mut sorted = std::mem::take(&mut self.keys);
+        sorted.sort_unstable();
+        for (place, key) in list.iter_mut().zip(&sorted) {
+            *place = key.1;
+        }
+        self.keys = sorted;
+    }
+}

@@ -1,0 +1,28 @@
+//! The resource-constrained project scheduling problem (RCPSP): shortest makespan.
+//!
+//! ```text
+//!   Patterson text ─► Problem ─► Network ─► two populations, alternately generated ─► Solution ─► checker
+//!                                  │        forward and backward in time                 ▲
+//!                                  └─► lower bounds ─► branch and bound ─────────────────┘ proved
+//! ```
+//! One *schedule* is one start time for every activity (Kolisch and Hartmann 2006); each pass of the serial scheme counts.
+
+mod bound;
+mod branch;
+mod check;
+mod crossing;
+mod network;
+mod patterson;
+mod problem;
+mod random;
+mod search;
+mod serial;
+mod solve;
+
+pub use bound::{critical_path, lower_bound};
+pub use branch::NODES_PROOF_MAX;
+pub use check::{Violation, check};
+pub use patterson::{PattersonError, read_patterson};
+pub use problem::{ACTIVITIES_MAX, Activity, CAPACITY_UNITS_MAX, HORIZON_MAX, Problem, ProblemError, RESOURCES_MAX};
+pub(crate) use random::Random;
+pub use solve::{Effort, Solution, solve};
