@@ -33,6 +33,8 @@ pub(crate) type Map<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
 
 /// Bytes of a gram; shorter needles have shorter ones.
 const GRAM_BYTES: usize = 4;
+/// Most places of a text that are passed over in one step.
+const STRIDE_MAX: usize = 4;
 /// Shortest needle that can be looked for together with others.
 pub(crate) const NEEDLE_BYTES_MIN: usize = 2;
 
@@ -40,7 +42,8 @@ pub(crate) const NEEDLE_BYTES_MIN: usize = 2;
 ///
 /// Of each needle one gram of four bytes stands for all: the rarest one, judged by how many needles have it. A bitmap
 /// of hashed grams tells for nearly every position of a text that no needle's gram is there; what remains is compared.
-/// Against Aho-Corasick there is no chain of dependent loads, which is what costs there.
+/// Against Aho-Corasick there is no chain of dependent loads, which is what costs there. Where all needles have more
+/// than four bytes, neighbouring grams of each stand for it, and only every so many-th position is looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Needles {
     texts: Vec<Box<[u8]>>,
@@ -52,6 +55,8 @@ struct Grams {
     /// One bit per hash; a power of two of words, or none.
     bits: Vec<u64>,
     shift: u32,
+    /// Only every so many-th position is looked at: each needle has a gram for every remainder.
+    stride: usize,
     /// Needle and place of the gram in it.
     needles: Map<u32, Vec<(u32, u32)>>,
 }
@@ -66,18 +71,27 @@ impl Needles {
             }
         }
         let mut grams: [Grams; 3] = Default::default();
+        let shortest_long = texts.iter().map(|t| t.len()).filter(|n| *n >= GRAM_BYTES).min();
+        let stride_long = (shortest_long.unwrap_or(GRAM_BYTES) - GRAM_BYTES + 1).min(STRIDE_MAX);
         for (number, text) in texts.iter().enumerate() {
             let bytes = text.len().min(GRAM_BYTES);
             let Some(of_size) = bytes.checked_sub(NEEDLE_BYTES_MIN).and_then(|i| grams.get_mut(i)) else {
                 continue;
             };
+            of_size.stride = if bytes == GRAM_BYTES { stride_long } else { 1 };
+            let windows = |at: usize| text.get(at..at + bytes + of_size.stride - 1).unwrap_or(&[]).windows(bytes);
             let rank = |at: &usize| {
-                let window = text.get(*at..at + bytes).unwrap_or(&[]);
-                (popular.get(&gram(window)).copied().unwrap_or(0), commonness(window))
+                let known = windows(*at).map(|w| popular.get(&gram(w)).copied().unwrap_or(0)).sum::<u32>();
+                (known, windows(*at).map(commonness).sum::<u32>())
             };
-            let at = (0..=text.len() - bytes).min_by_key(rank).unwrap_or(0);
-            let key = gram(text.get(at..at + bytes).unwrap_or(&[]));
-            of_size.needles.entry(key).or_default().push((number as u32, at as u32));
+            let first = (0..=text.len() - (bytes + of_size.stride - 1)).min_by_key(rank).unwrap_or(0);
+            for (at, window) in (first..).zip(windows(first)) {
+                of_size
+                    .needles
+                    .entry(gram(window))
+                    .or_default()
+                    .push((number as u32, at as u32));
+            }
         }
         for of_size in &mut grams {
             of_size.fill();
@@ -134,17 +148,15 @@ impl Grams {
             return false;
         }
         let bytes = (mask.count_ones() / 8) as usize;
-        let mut full = 0;
-        for (at, window) in text.windows(GRAM_BYTES).enumerate() {
+        for (nth, window) in text.windows(GRAM_BYTES).step_by(self.stride).enumerate() {
             let word: [u8; GRAM_BYTES] = window.try_into().unwrap_or_default();
-            if self.may_be(u32::from_le_bytes(word) & mask)
-                && self.compare(u32::from_le_bytes(word) & mask, at, text, texts, found)
-            {
+            let key = u32::from_le_bytes(word) & mask;
+            if self.may_be(key) && self.compare(key, nth * self.stride, text, texts, found) {
                 return true;
             }
-            full = at + 1;
         }
         // Grams shorter than a window, in the last bytes of the text.
+        let full = (text.len() + 1).saturating_sub(GRAM_BYTES);
         let rest = full..(text.len() + 1).saturating_sub(bytes);
         rest.into_iter().any(|at| {
             let key = gram(text.get(at..at + bytes).unwrap_or(&[]));
@@ -220,13 +232,15 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 33) % n
         };
-        for _ in 0..300 {
-            let mut word = |longest: u64| {
-                let bytes = 2 + next(longest);
-                (0..bytes).map(|_| char::from(b'a' + next(3) as u8)).collect::<String>()
+        for round in 0..2_000 {
+            // Also without short needles, so that every stride is met.
+            let shortest = 2 + round % 12;
+            let mut word = |shortest: u64, more: u64| {
+                let bytes = shortest + next(more);
+                (0..bytes).map(|_| char::from(b'a' + next(2) as u8)).collect::<String>()
             };
-            let needles: Vec<String> = (0..6).map(|_| word(6)).collect();
-            let text = word(30);
+            let needles: Vec<String> = (0..6).map(|_| word(shortest, 6)).collect();
+            let text = word(2, 30) + &needles[0] + &word(2, 12);
             let texts: Vec<&str> = needles.iter().map(String::as_str).collect();
             let alone = (0..6u32).filter(|n| text.contains(texts[*n as usize]));
             assert_eq!(found(&texts, &text), alone.collect::<Vec<_>>(), "{needles:?} in {text}");
