@@ -15,7 +15,6 @@
 
 mod annex;
 mod books;
-mod columnar;
 mod config;
 mod errand;
 mod error;
@@ -38,7 +37,6 @@ mod summary;
 mod takedown;
 mod watch;
 
-pub use columnar::{EventWriter, all_fields, class_uid};
 pub use config::{Config, Input, Mirror, Output, Wires};
 pub use error::ControlError;
 pub use examine::{Examination, examine};

@@ -33,17 +33,21 @@ impl RuleSource {
         })
     }
 
-    /// Returns whether records of this source are meant. A rule that names neither category nor service is for none:
-    /// it would fire across everything that the product writes.
+    /// Returns whether records of this source are meant. A rule that names a product only is for all that the product
+    /// writes, as Sigma's specification has it; one that names nothing is for no record.
     pub fn is_for(&self, source: &RecordSource) -> bool {
         let fits = |wanted: &Option<Box<str>>, found: &str| wanted.as_ref().is_none_or(|w| w.eq_ignore_ascii_case(found));
-        (self.category.is_some() || self.service.is_some())
+        !self.is_empty()
             && fits(&self.product, &source.product)
             && (fits(&self.service, &source.service) || source.also.iter().any(|service| fits(&self.service, service)))
             && self
                 .category
                 .as_ref()
                 .is_none_or(|wanted| source.categories.iter().any(|c| wanted.eq_ignore_ascii_case(c)))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.product.is_none() && self.category.is_none() && self.service.is_none()
     }
 
     /// Returns whether every part that this source names is the same in the other one.
@@ -54,8 +58,8 @@ impl RuleSource {
 
     /// Returns why no record can be of this source, or nothing.
     pub fn unmapped(&self) -> Option<String> {
-        if self.category.is_none() && self.service.is_none() {
-            return Some("names neither category nor service: it would fire across all records of the product".to_owned());
+        if self.is_empty() {
+            return Some("names neither product, category nor service: it is for no record".to_owned());
         }
         let Some(product) = self.product.as_deref() else {
             let known = |word: &Option<Box<str>>, of: fn(&Known) -> &'static str| {
@@ -170,16 +174,18 @@ mod tests {
         assert!(source("Windows", "", "sysmon").is_for(&record) && source("", "registry_set", "").is_for(&record));
         assert!(!source("windows", "process_creation", "").is_for(&record));
         assert!(!source("linux", "registry_set", "").is_for(&record));
-        assert!(!source("windows", "", "").is_for(&record), "a product alone is everything");
+        assert!(source("windows", "", "").is_for(&record) && !source("linux", "", "").is_for(&record));
+        assert!(!source("", "", "").is_for(&record), "nothing is not everything");
     }
 
     #[test]
     fn what_no_telemetry_is_read_as_is_said() {
         assert_eq!(source("windows", "process_creation", "").unmapped(), None);
         assert_eq!(source("windows", "", "security").unmapped(), None);
+        assert_eq!(source("windows", "", "").unmapped(), None);
         assert_eq!(source("", "proxy", "").unmapped(), None);
         for (product, category, service) in [
-            ("windows", "", ""),
+            ("", "", ""),
             ("macos", "process_creation", ""),
             ("windows", "proces_creation", ""),
         ] {

@@ -33,8 +33,10 @@ pub(crate) type Map<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
 
 /// Bytes of a gram; shorter needles have shorter ones.
 const GRAM_BYTES: usize = 4;
-/// Most places of a text that are passed over in one step.
-const STRIDE_MAX: usize = 4;
+/// Longest step from one position of a text that is looked at to the next, in bytes.
+const STRIDE_BYTES_MAX: usize = 8;
+/// Most grams that longer steps may make of the needles: the bitmap stays sparse.
+const STRIDE_GRAMS_MAX: usize = 4_096;
 /// Shortest needle that can be looked for together with others.
 pub(crate) const NEEDLE_BYTES_MIN: usize = 2;
 
@@ -55,7 +57,7 @@ struct Grams {
     /// One bit per hash; a power of two of words, or none.
     bits: Vec<u64>,
     shift: u32,
-    /// Only every so many-th position is looked at: each needle has a gram for every remainder.
+    /// Bytes from one position that is looked at to the next: each needle has a gram for every remainder.
     stride: usize,
     /// Needle and place of the gram in it.
     needles: Map<u32, Vec<(u32, u32)>>,
@@ -72,7 +74,8 @@ impl Needles {
         }
         let mut grams: [Grams; 3] = Default::default();
         let shortest_long = texts.iter().map(|t| t.len()).filter(|n| *n >= GRAM_BYTES).min();
-        let stride_long = (shortest_long.unwrap_or(GRAM_BYTES) - GRAM_BYTES + 1).min(STRIDE_MAX);
+        let stride_max = STRIDE_BYTES_MAX.min(STRIDE_GRAMS_MAX / texts.len().max(1)).max(1);
+        let stride_long = (shortest_long.unwrap_or(GRAM_BYTES) - GRAM_BYTES + 1).min(stride_max);
         for (number, text) in texts.iter().enumerate() {
             let bytes = text.len().min(GRAM_BYTES);
             let Some(of_size) = bytes.checked_sub(NEEDLE_BYTES_MIN).and_then(|i| grams.get_mut(i)) else {

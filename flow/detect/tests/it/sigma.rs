@@ -222,7 +222,8 @@ fn what_the_parser_refuses_is_an_error_with_its_place() {
 fn a_rule_without_a_log_source_that_is_read_never_fires_and_says_so() {
     let detection = "  a:\n    x: 1\n  condition: a";
     for logsource in [
-        "  product: zeek",
+        "  definition: none of them",
+        "  product: macos",
         "  product: macos\n  category: process_creation",
         "  product: windows\n  category: nonsense",
     ] {
@@ -232,6 +233,12 @@ fn a_rule_without_a_log_source_that_is_read_never_fires_and_says_so() {
         assert!(lint[0].never.is_some(), "{logsource}: {lint:?}");
         assert!(found(&rule(logsource, detection), r#"{"_path":"conn","ts":1,"x":1}"#).is_empty());
     }
+    let of_a_product = rule("  product: zeek", detection);
+    assert_eq!(
+        found(&of_a_product, r#"{"_path":"conn","ts":1,"x":1}"#).len(),
+        1,
+        "a product alone is all it writes"
+    );
     let mut rules = Rules::own().unwrap();
     assert!(rules.add("t.yml", &rule(ZEEK, detection)).is_empty());
     for status in rules.lint() {

@@ -3,7 +3,7 @@ use std::io::BufWriter;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use leckwehr_control::EventWriter;
+use leckwehr_telemetry::{EventWriter, Events};
 
 use super::for_each;
 use crate::output::{Out, bar};
@@ -11,8 +11,8 @@ use crate::problem::Problem;
 
 /// Convert records of any format to one Parquet file with OCSF column names.
 ///
-/// Times are UTC nanoseconds; every row says where its raw record lies (`raw_file`, `raw_record`, `raw_offset`), and all fields
-/// of the record are in `fields` as JSON. The file appears under its name only when it is whole. Exit code 1: some records
+/// Columns are named and nested as OCSF 1.6 has them. Times are UTC nanoseconds; every row says where its raw record lies
+/// (`raw.source`, `raw.record`, `raw.offset`), and all fields of the record are in the map `unmapped`. The file appears under its name only when it is whole. Exit code 1: some records
 /// could not be read; they are named on stderr.
 ///
 /// Example:
@@ -31,6 +31,9 @@ pub struct Args {
     json: bool,
 }
 
+/// Events handed to the writer at once.
+const BATCH_EVENTS: usize = 4_096;
+
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     let failed = |error: &dyn std::error::Error| {
@@ -42,24 +45,25 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     let file = File::create(&unfinished).map_err(|e| failed(&e))?;
     let mut writer = EventWriter::new(BufWriter::new(file)).map_err(|e| failed(&e))?;
     let bar = bar(0, "{spinner} {elapsed_precise}  {msg}");
-    let mut untimed = 0;
+    let (mut events, mut rows, mut untimed) = (Events::default(), 0, 0);
     let mut counts = for_each(&args.paths, |file, _, sheet| {
         match sheet.record() {
             Ok(Some(record)) => {
-                let pushed = writer.push(&record, sheet.named(), sheet.log_source(), file, sheet.place());
-                pushed.map_err(|e| failed(&e))?;
+                events.push_fields(&record, file, sheet.place(), sheet.named());
+                rows += 1;
             }
             Ok(None) => {}
             Err(_) => untimed += 1,
         }
-        if writer.rows() % 4_096 == 0 {
-            bar.set_message(format!("{} records, {file}", writer.rows()));
+        if events.len() >= BATCH_EVENTS {
+            writer.push(&std::mem::take(&mut events)).map_err(|e| failed(&e))?;
+            bar.set_message(format!("{rows} records, {file}"));
         }
         Ok(true)
     })?;
     bar.finish_and_clear();
     counts.damaged += untimed;
-    let rows = writer.rows();
+    writer.push(&events).map_err(|e| failed(&e))?;
     let file = writer.finish().map_err(|e| failed(&e))?;
     file.into_inner()
         .map_err(|e| failed(&e))?

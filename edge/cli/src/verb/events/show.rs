@@ -1,10 +1,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use leckwehr_control::all_fields;
 use leckwehr_incident::Timestamp;
-use leckwehr_telemetry::{Record, Sheet};
-use serde_json::{Value, json};
+use leckwehr_telemetry::{NamedFields, Record, Sheet};
+use serde_json::{Map, Value, json};
 
 use super::for_each;
 use crate::output::Out;
@@ -164,6 +163,19 @@ fn normal(file: &str, sheet: &Sheet) -> Value {
     }
     value["fields"] = Value::Object(all_fields(sheet.named()));
     value
+}
+
+/// All fields of a record by name; a name that is there several times has a list.
+fn all_fields(fields: NamedFields<'_>) -> Map<String, Value> {
+    let mut all = Map::new();
+    for (name, value) in fields.iter() {
+        match all.get_mut(name) {
+            None => drop(all.insert(name.to_owned(), value.into())),
+            Some(Value::Array(list)) => list.push(value.into()),
+            Some(one) => *one = Value::Array(vec![one.take(), value.into()]),
+        }
+    }
+    all
 }
 
 fn text(file: &str, sheet: &Sheet) -> String {

@@ -116,8 +116,7 @@ impl Oracle {
 fn is_for(rule: &rsigma_parser::LogSource, source: &LogSource) -> bool {
     let fits = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w.eq_ignore_ascii_case(found));
     let services = std::iter::once(&source.service).chain(&source.also);
-    // A rule for a product alone is for no record of ours, and listed.
-    (rule.category.is_some() || rule.service.is_some())
+    (rule.product.is_some() || rule.category.is_some() || rule.service.is_some())
         && fits(&rule.product, &source.product)
         && services.into_iter().any(|service| fits(&rule.service, service))
         && rule
