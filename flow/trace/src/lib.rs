@@ -66,7 +66,7 @@ pub use reach::{
     Reach, SyntheticLog, backward, blast_radius, forward, forward_many, forward_restless, forward_skewed, what_if,
 };
 pub use theft::{
-    BEACON_CONNECTIONS_MIN, BEACON_REGULAR_MIN, BEACON_SCORE_MIN, Beacon, ByteWindow, DESTINATIONS_MAX, DestinationEvidence,
-    FILES_READ_MIN, INTERNAL_BYTES_MIN, Judgement, Others, Staging, StagingKind, TheftEvidence, Tunnel, WINDOWS_SHOWN_MAX, theft,
+    BEACON_REGULAR_MIN, BEACON_SCORE_MIN, Beacon, ByteWindow, DESTINATIONS_MAX, DestinationEvidence, FILES_READ_MIN,
+    INTERNAL_BYTES_MIN, Judgement, Others, Staging, StagingKind, TheftEvidence, Tunnel, WINDOWS_SHOWN_MAX, theft,
 };
 pub use watch::LiveHosts;

@@ -17,7 +17,7 @@ mod staging;
 mod suspects;
 mod tunnel;
 
-pub use beacon::{BEACON_CONNECTIONS_MIN, BEACON_REGULAR_MIN, BEACON_SCORE_MIN, Beacon};
+pub use beacon::{BEACON_REGULAR_MIN, BEACON_SCORE_MIN, Beacon};
 pub use egress::{ByteWindow, WINDOWS_SHOWN_MAX};
 pub use judgement::Judgement;
 pub use staging::{FILES_READ_MIN, INTERNAL_BYTES_MIN, Staging, StagingKind};
