@@ -6,6 +6,7 @@
 
 mod capture;
 mod container;
+mod cut_certificate;
 mod evtx;
 mod fhir_json;
 mod fhir_xml;
@@ -14,6 +15,8 @@ mod flow_packets;
 mod json_lines;
 mod mutate;
 mod otlp;
+mod playbook;
+mod protocol;
 mod records;
 mod sigma_record;
 mod sigma_rule;
@@ -53,6 +56,9 @@ pub const TARGETS: &[Target] = &[
     flow_packets::TARGET,
     capture::TARGET,
     otlp::TARGET,
+    protocol::TARGET,
+    playbook::TARGET,
+    cut_certificate::TARGET,
 ];
 
 /// Folds numbers into a fingerprint.

@@ -36,6 +36,7 @@ mod room;
 mod summary;
 mod takedown;
 mod watch;
+mod what_if;
 
 pub use config::{Config, Input, Mirror, Output, Wires};
 pub use error::ControlError;
@@ -63,3 +64,4 @@ pub use watch::{
     Asking, FOLLOW_FILES_MAX, FollowConfig, WatchConfig, WatchConfigError, WatchError, WatchNews, WatchReport, WatchSettings,
     watch,
 };
+pub use what_if::{Replayed, what_if_options};

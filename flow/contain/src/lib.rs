@@ -1,15 +1,22 @@
 //! The takedown: what to cut, in which order, and what it costs.
 //!
 //! ```text
-//!   Impact + Estate ─► options (surgical · compartment · site · everything), each with harm and residual reach
-//!                          └─ chosen option ─► PlanRecord (immutable, hashed, approved by people) ─► guards
+//!                     ┌─► options (surgical · compartment · site · everything) ──┐  each with harm and what stays in reach
+//!   Impact + Estate ──┤                                                          ├─► PlanRecord ─► people, guards
+//!                     └─► separations (the cheapest cuts) ─► certificate ─► check┘      ▲ every step cites its clause
+//!   protocol.toml ◄──► CACAO v2                                  Protocol ──────────────┴─► decide: is it approved?
+//!   Attestation ─► reconnect_plan: both sides' steps before a partner comes back
 //! ```
 //!
 //! # Architecture invariants
 //! - Pure and deterministic: equal arguments give equal plans, byte for byte.
 //! - A plan says what, who and why; it never talks to a guard. Executors make no choices.
 //! - Connections are cut before hosts, so that nobody comes back while the hosts are being isolated; among hosts,
-//!   dependents go before what they depend on.
+//!   dependents go before what they depend on. Under a protocol what the attacker holds goes first, and evidence is kept
+//!   before anything is switched off.
+//! - The checker of a cut (`cut/check.rs`, `cut/check_ground.rs`) shares no code with the engine.
+//! - Under a protocol no step is planned that no clause covers. Signatures are checked elsewhere; who may order what is
+//!   decided here.
 //! - Does not know how to restore.
 
 mod approval;

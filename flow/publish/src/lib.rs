@@ -16,6 +16,7 @@
 //! - What is not known is shown as not known; a service that the situation does not mention does not "work".
 //! - No page asks a third party for anything, runs a script or needs a server: every page opens from a folder.
 
+mod cut_map;
 mod duty;
 mod feed;
 mod gantt;
@@ -37,6 +38,7 @@ mod summary;
 mod svg;
 mod timeline;
 
+pub use cut_map::{CutPicture, cut_map, cut_page};
 pub use duty::{Clock, Due, RULES, Recipient, Rule, duties, end_of_months};
 pub use gantt::service_bars;
 pub use language::Language;

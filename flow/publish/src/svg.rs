@@ -38,6 +38,20 @@ impl Svg {
         self.out.push_str("</text>");
     }
 
+    /// Adds text of a size and colour, for drawings that stand alone.
+    pub fn text_of(&mut self, x: f64, y: f64, size: u32, ink: &str, text: &str) {
+        let place: [(&str, &dyn Display); 5] = [
+            ("x", &round(x)),
+            ("y", &round(y)),
+            ("font-size", &size),
+            ("font-family", &"sans-serif"),
+            ("fill", &ink),
+        ];
+        self.open("text", "", &place);
+        self.out.push_str(&escape(text));
+        self.out.push_str("</text>");
+    }
+
     /// Returns the drawing.
     pub fn finish(mut self) -> String {
         self.out.push_str("</svg>");

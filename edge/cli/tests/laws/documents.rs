@@ -1,6 +1,6 @@
 use crate::{Text, assert_none, read, root};
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -9,6 +9,7 @@ const DOCUMENTS: [&str; 9] = [
     "docs/errors.md",
     "docs/estate.md",
     "docs/glossary.md",
+    "docs/protocol.md",
     "docs/epa-key-derivation.md",
 ];
 

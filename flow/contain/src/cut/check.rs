@@ -5,7 +5,7 @@ use leckwehr_crypt::{hex, sha256};
 use leckwehr_incident::PlanRecord;
 use serde_json::Value;
 
-use super::check_ground::{Way, list, prices, text, ways, whole};
+use super::check_ground::{Way, list, map, prices, text, ways, whole};
 
 /// The capacity of what cannot be cut.
 const ENDLESS: u128 = u128::MAX;
@@ -45,7 +45,8 @@ pub(super) fn need(holds: bool, item: &str, why: &str) -> Outcome<()> {
 
 /// Verifies that the cut separates, that it costs what it says, and that none is cheaper.
 ///
-/// Takes the bytes of the certificate and of [`super::certificate::estate_json`], and, if given, of an impact whose hosts
+/// All that lies in protected zones must be a target or a source. Takes the bytes of the certificate and of
+/// [`super::certificate::estate_json`], and, if given, of an impact whose hosts
 /// must all be sources, and of a plan, which must switch all of the cut that guards can. O((ways + flows) log ways).
 pub fn check_cut(certificate: &[u8], estate: &[u8], impact: Option<&[u8]>, plan: Option<&[u8]>) -> Outcome<CheckedCut> {
     let (paper, ground) = (read("certificate", certificate)?, read("estate", estate)?);
@@ -65,6 +66,7 @@ pub fn check_cut(certificate: &[u8], estate: &[u8], impact: Option<&[u8]>, plan:
     let (sources, targets) = (names("sources"), names("targets"));
     need(!sources.is_empty(), "sources", "are none")?;
     need(!targets.is_empty(), "targets", "are none")?;
+    all_protected(&ground, &sources, &targets)?;
     let prices = prices(&ground, &paper["policy"])?;
     let mut cut = BTreeSet::new();
     for switch in list(&paper["cut"]) {
@@ -187,6 +189,24 @@ fn flow_of(flow: &Value) -> Outcome<(&str, &str, u64)> {
             item: "flow".into(),
             why: "is not written as from, to, amount".into(),
         })
+}
+
+/// Whatever lies in a protected zone is a target, unless the attacker may be there already.
+fn all_protected(ground: &Value, sources: &BTreeSet<String>, targets: &BTreeSet<String>) -> Outcome<()> {
+    let listed = |state: &str| {
+        need(
+            targets.contains(state) || sources.contains(state),
+            state,
+            "is protected and no target",
+        )
+    };
+    for (id, _) in map(&ground["zones"]).filter(|(_, z)| z["protected"] == Value::Bool(true)) {
+        listed(&format!("zone:{id}"))?;
+        for (system, _) in map(&ground["systems"]).filter(|(_, s)| text(s, "zone") == id) {
+            listed(system)?;
+        }
+    }
+    Ok(())
 }
 
 /// Every host of the impact where the attacker may be is a source.

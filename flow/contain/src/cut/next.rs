@@ -12,7 +12,7 @@ pub const FLOWS_MAX: usize = 4_096;
 ///
 /// After Lawler (Management Science 18, 1972) and Hamacher and Queyranne (1985): all cuts but the cheapest one lack one of its
 /// parts, so they are found by forbidding part after part while the ones before are cut for good. One flow per part of each
-/// cut in the list, at most [`FLOWS_MAX`]. Parts that are `twins` are one; a cut names the first of them.
+/// cut in the list; the list ends where more than [`FLOWS_MAX`] would be needed. Parts that are `twins` are one; a cut names the first of them.
 ///
 /// # Errors
 /// As [`minimum_cut`].
@@ -34,22 +34,20 @@ pub fn cheapest_cuts(
     let mut open = BinaryHeap::from([Branch::new(first, twins, Vec::new(), Vec::new())]);
     let mut flows = 1;
     while let Some(branch) = open.pop() {
-        for (i, part) in branch.free.iter().enumerate() {
-            flows += 1;
-            if flows > FLOWS_MAX {
-                break;
-            }
-            let cut: Vec<Part> = branch.cut.iter().chain(&branch.free[..i]).copied().collect();
-            let kept: Vec<Part> = branch.kept.iter().copied().chain([*part]).collect();
-            open.extend(problem.solve(cut, kept));
-        }
-        let whole = branch.into_cut();
+        let whole = branch.whole();
         let is_new = !found.iter().any(|f| f.parts == whole.parts);
         if is_new && problem.is_minimal(&whole.parts) {
             found.push(whole);
         }
-        if found.len() >= count.min(CUTS_MAX) {
+        flows += branch.free.len();
+        // A list that is cut short is right as far as it goes; one with branches left out would not be.
+        if found.len() >= count.min(CUTS_MAX) || flows > FLOWS_MAX {
             break;
+        }
+        for (i, part) in branch.free.iter().enumerate() {
+            let cut: Vec<Part> = branch.cut.iter().chain(&branch.free[..i]).copied().collect();
+            let kept: Vec<Part> = branch.kept.iter().copied().chain([*part]).collect();
+            open.extend(problem.solve(cut, kept));
         }
     }
     Ok(found)
@@ -76,12 +74,12 @@ impl Branch {
         }
     }
 
-    fn into_cut(self) -> MinimumCut {
-        let parts: BTreeSet<Part> = self.cut.into_iter().chain(self.free).collect();
+    fn whole(&self) -> MinimumCut {
+        let parts: BTreeSet<Part> = self.cut.iter().chain(&self.free).copied().collect();
         MinimumCut {
             value: self.value,
             parts: parts.into_iter().collect(),
-            flow: self.flow,
+            flow: self.flow.clone(),
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use leckwehr_estate::{Estate, SystemKind};
+use leckwehr_estate::{Estate, SystemKind, nearest};
 use leckwehr_incident::{Impact, OutsideRole, ServiceLevel, Tier};
 use serde::Serialize;
 
@@ -71,6 +71,14 @@ pub enum Inseparable {
     /// Nothing to protect.
     #[error("nothing is to be protected: name a zone as protected in the estate, or what to protect")]
     NoTarget,
+    /// What is to be protected or spared is not in the estate.
+    #[error("nothing in the estate is called `{id}`{}", .near.as_ref().map_or(String::new(), |n| format!("; did you mean `{n}`?")))]
+    Unknown {
+        /// The name.
+        id: String,
+        /// The nearest one that is.
+        near: Option<String>,
+    },
     /// A way cannot be cut.
     #[error("no cut separates the attacker from {}: {}", .way.last().map_or("", |s| s.state.as_str()), words(.way))]
     Open {
@@ -96,6 +104,7 @@ fn words(way: &[OpenState]) -> String {
 /// # Errors
 /// [`Inseparable`], with the way that cannot be cut.
 pub fn separations(impact: &Impact, estate: &Estate, policy: &CutPolicy, count: usize) -> Result<Vec<Separation>, Inseparable> {
+    known(estate, policy)?;
     let mut best: Option<Vec<Separation>> = None;
     let (mut policy, mut kept) = (policy.clone(), BTreeMap::new());
     for _ in 0..ROUNDS_MAX {
@@ -119,21 +128,39 @@ pub fn separations(impact: &Impact, estate: &Estate, policy: &CutPolicy, count: 
     best.ok_or(Inseparable::NoSource)
 }
 
+/// Every name of the policy is one of the estate.
+fn known(estate: &Estate, policy: &CutPolicy) -> Result<(), Inseparable> {
+    fn keys<V>(map: &BTreeMap<String, V>) -> impl Iterator<Item = &str> {
+        map.keys().map(String::as_str)
+    }
+    let names = keys(&estate.systems).chain(keys(&estate.services)).chain(keys(&estate.zones));
+    let names = names.chain(keys(&estate.data_classes)).chain(keys(&estate.connections));
+    let names: BTreeSet<&str> = names.collect();
+    let unknown = policy
+        .protect
+        .iter()
+        .chain(&policy.life_lines)
+        .find(|id| !names.contains(id.as_str()));
+    unknown.map_or(Ok(()), |id| {
+        Err(Inseparable::Unknown {
+            near: nearest(id, names.iter().copied()).map(str::to_owned),
+            id: id.clone(),
+        })
+    })
+}
+
 /// Of the switches that only together take a service down, a smallest such set by leaving out one after the other: the dearest.
 fn dearest_needed(estate: &Estate, separation: &Separation, service: &str) -> Option<String> {
     let is_off = |option: (&BTreeSet<String>, &BTreeSet<String>)| {
         harm_of(estate, option.0, option.1).services.get(service) == Some(&ServiceLevel::Off)
     };
-    let (mut systems, mut connections) = (separation.option.systems.clone(), separation.option.connections.clone());
+    let option = &separation.option;
+    let (mut systems, mut connections) = (option.systems.clone(), &option.connections | &option.by_hand);
     for id in systems.clone().iter().chain(&connections.clone()) {
         let (had_system, had_connection) = (systems.remove(id), connections.remove(id));
         if !is_off((&systems, &connections)) {
-            if had_system {
-                systems.insert(id.clone());
-            }
-            if had_connection {
-                connections.insert(id.clone());
-            }
+            systems.extend(had_system.then(|| id.clone()));
+            connections.extend(had_connection.then(|| id.clone()));
         }
     }
     let weight = |id: &String| {

@@ -103,6 +103,16 @@ fn the_cheapest_cut_of_essen_is_proven_and_costs_less_than_the_compartment() {
     let impact_bytes = serde_json::to_vec(&impact).unwrap();
     let checked = check_cut(&paper, &estate_json(&estate), Some(&impact_bytes), None).unwrap();
     println!("{checked:?}, {} bytes", paper.len());
+    let mut weaker = CutCertificate::new(&found[0], &estate);
+    let target = weaker
+        .targets
+        .iter()
+        .position(|t| estate.systems.get(t).is_some_and(|s| estate.zones[&s.zone].protected));
+    let target = weaker.targets.remove(target.unwrap());
+    weaker.seal.clear();
+    weaker.seal = leckwehr_crypt::hex(&leckwehr_crypt::sha256(&weaker.to_bytes()));
+    let refused = check_cut(&weaker.to_bytes(), &estate_json(&estate), None, None).unwrap_err();
+    assert_eq!(refused.item, target, "a protected system was left out");
     let compartment = &options(&impact, &estate, &TakedownPolicy::default())[1];
     assert!(found[0].option.harm.eur_per_hour <= compartment.harm.eur_per_hour);
     assert!(found[0].vital_off.is_empty() && found[0].lost.is_empty());

@@ -81,7 +81,9 @@ fn every_mistake_is_told_with_its_place_and_the_nearest_name() {
 #[test]
 fn every_step_cites_a_clause_and_evidence_comes_before_power_off() {
     let estate = essen();
-    let protocol = protocol(&estate);
+    let mut protocol = protocol(&estate);
+    // Everything is switched off, databases and what the attacker holds too.
+    protocol.clauses.get_mut("4.4").unwrap().applies_to.clear();
     let impact = vendor_door(&estate);
     let plan = plan(&compartment(&impact, &estate), &protocol).unwrap();
     assert!(plan.is_sealed() && step_without_clause(&plan, &protocol).is_none());
@@ -107,10 +109,13 @@ fn every_step_cites_a_clause_and_evidence_comes_before_power_off() {
             "{step:?}"
         );
     }
-    let database = plan.steps.iter().find(|s| s.action == "flush");
-    if let Some(flush) = database {
-        assert!(place(Measure::Flush, &flush.target) < place(Measure::IsolateHost, &flush.target));
-    }
+    assert_eq!(plan.steps.iter().filter(|s| s.action == "power-off").count(), 12);
+    let mut option = compartment(&impact, &estate);
+    option.systems.insert("db-core-1".into());
+    let with_database = protocol_plan(&option, &impact, &estate, &protocol, 1, &BTreeSet::new()).unwrap();
+    let of_database = with_database.steps.iter().filter(|s| s.target == "db-core-1");
+    let order: Vec<&str> = of_database.map(|s| s.action.as_str()).collect();
+    assert_eq!(order, ["flush", "snapshot", "isolate-host", "power-off"]);
     let crews = crew_minutes(&plan, &estate);
     assert!(crews.values().all(|minutes| *minutes > 0) && !crews.is_empty(), "{crews:?}");
     let request = approval_request(

@@ -141,9 +141,18 @@ fn where_no_cut_exists_the_life_line_on_the_way_is_named() {
     let said = error.to_string();
     assert!(said.contains("s0 (it alone takes down vital)"), "{said}");
     assert!(said.contains("db (the protocol never cuts db)"), "{said}");
+    let mistyped = CutPolicy {
+        protect: ["bd".to_owned()].into(),
+        ..CutPolicy::default()
+    };
+    let said = separations(&held(&[0]), &estate, &mistyped, 1).unwrap_err().to_string();
+    assert_eq!(said, "nothing in the estate is called `bd`; did you mean `db`?");
     estate.systems.remove("s0");
     assert_eq!(separations(&held(&[0]), &estate, &policy, 1), Err(Inseparable::NoSource));
-    assert_eq!(separations(&held(&[8]), &frame(), &policy, 1), Err(Inseparable::NoSource));
+    assert_eq!(
+        separations(&held(&[8]), &frame(), &CutPolicy::default(), 1),
+        Err(Inseparable::NoSource)
+    );
 }
 
 /// `a` and `b` alone do not take `vital` down, together they do: the dearer of them is spared and the next way taken.
