@@ -14,6 +14,7 @@ mod fhirpath;
 mod flow_packets;
 mod json_lines;
 mod mutate;
+mod openc2;
 mod otlp;
 mod playbook;
 mod protocol;
@@ -55,6 +56,7 @@ pub const TARGETS: &[Target] = &[
     syslog_stream::TARGET,
     flow_packets::TARGET,
     capture::TARGET,
+    openc2::TARGET,
     otlp::TARGET,
     protocol::TARGET,
     playbook::TARGET,

@@ -24,6 +24,9 @@ pub(crate) const RULE_NUMBER: &str = "slpf:rule_number";
 /// Argument that makes a cut undo itself, in milliseconds.
 const LEASE_MS: &str = "x-leckwehr:lease_ms";
 
+/// Blocks in force at a time.
+const BLOCKS_MAX: usize = 16_384;
+
 /// How a compartment is cut.
 pub enum Cutting {
     /// At the firewall, by the interfaces behind which it lies.
@@ -213,6 +216,10 @@ impl<F: Firewall> GuardExecutor<F> {
             block: wanted.block,
             until,
         };
+        if self.book.blocks().len() >= BLOCKS_MAX {
+            let reason = format!("more than {BLOCKS_MAX} blocks: cut the interface instead");
+            return Err(Refusal::NotSupported { reason });
+        }
         let number = self.book.block(booked).map_err(Refusal::Journal)?;
         self.firewall.block(&[(wanted.block, wanted.lease_ms)]).map_err(failed)?;
         if self.firewall.blocked(&[wanted.block]).map_err(failed)? == [None] {

@@ -45,6 +45,20 @@ impl Attributes {
         self
     }
 
+    /// Adds what `inner` writes, without a copy. Less than 64 KiB.
+    pub(crate) fn within(mut self, kind: u16, inner: impl FnOnce(Self) -> Self) -> Self {
+        let start = self.0.len();
+        self.0.extend([0; 4]);
+        self = inner(self);
+        let length = u16::try_from(self.0.len() - start).unwrap_or(u16::MAX);
+        if let Some(header) = self.0.get_mut(start..start + 4) {
+            let [l0, l1] = length.to_ne_bytes();
+            let [k0, k1] = (kind | NLA_F_NESTED).to_ne_bytes();
+            header.copy_from_slice(&[l0, l1, k0, k1]);
+        }
+        self
+    }
+
     pub(crate) fn text(self, kind: u16, value: &str) -> Self {
         self.bytes(kind, &[value.as_bytes(), &[0]].concat())
     }

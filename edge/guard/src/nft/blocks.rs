@@ -14,6 +14,9 @@ use crate::nft::{ELEMENTS_MAX, Nft, dump, too_many};
 /// Numbers that name new sets within their transaction begin here.
 const SET_ID: u32 = 100;
 
+/// Blocks of one shape that come at once, from which on their set is large.
+const LARGE_MIN: usize = 1_000;
+
 /// Keys and their counts, by shape.
 type There = BTreeMap<Shape, BTreeMap<Vec<u8>, Counter>>;
 
@@ -36,7 +39,7 @@ impl Nft {
             for (index, (shape, keys)) in wanted.iter().enumerate() {
                 let name = shape.name();
                 if !there.contains_key(shape) {
-                    messages.extend(new_shape(*shape, &name, SET_ID + index as u32));
+                    messages.extend(new_shape(*shape, &name, SET_ID + index as u32, keys.len() >= LARGE_MIN));
                 }
                 let counted = there.get(shape);
                 let counter = |key: &Vec<u8>| counted.and_then(|keys| keys.get(key)).copied();
@@ -123,7 +126,7 @@ impl Nft {
     }
 }
 
-fn new_shape(shape: Shape, name: &str, id: u32) -> Vec<Request> {
+fn new_shape(shape: Shape, name: &str, id: u32, is_large: bool) -> Vec<Request> {
     let (key_type, key_bytes) = shape.key_type();
     let set = Set {
         name,
@@ -131,6 +134,7 @@ fn new_shape(shape: Shape, name: &str, id: u32) -> Vec<Request> {
         key_type,
         key_bytes,
         filling: Filling::Leased,
+        is_large,
     };
     let rule = |(hook, chain): (_, String)| new_rule(Family::Inet, &chain, &shape.rule(hook, OUTSIDE), Some(name));
     let mut messages = vec![new_set(Family::Inet, &set)];

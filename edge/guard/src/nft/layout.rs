@@ -41,6 +41,7 @@ pub(crate) fn inet_table() -> Vec<Request> {
                 key_type,
                 key_bytes,
                 filling,
+                is_large: false,
             },
         )
     };
@@ -151,6 +152,7 @@ pub(crate) fn bridge_table() -> Vec<Request> {
                 key_type: KEY_IFNAME,
                 key_bytes: 16,
                 filling,
+                is_large: false,
             },
         )
     };

@@ -35,6 +35,9 @@ const ELEMENTS_PER_MESSAGE_MAX: usize = 400;
 /// Elements that a set fills by itself: addresses that the egress meter tells apart; further ones are counted by the interface.
 const FILLED_MAX: u32 = 65_535;
 
+/// Elements of a large set, at most: more than all blocks that a guard takes.
+const LARGE_ELEMENTS: u32 = 65_536;
+
 /// The family of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Family {
@@ -72,6 +75,8 @@ pub(crate) struct Set<'a> {
     pub(crate) key_type: u32,
     pub(crate) key_bytes: u32,
     pub(crate) filling: Filling,
+    /// Whether many elements will come at once: room for them is made beforehand, not bit by bit.
+    pub(crate) is_large: bool,
 }
 
 /// An element of a set.
@@ -92,16 +97,17 @@ impl Element {
         }
     }
 
-    fn attributes(&self) -> Attributes {
-        let key = Attributes::new().bytes(1, &self.key);
-        let mut element = Attributes::new().nest(1, &key);
-        if let Some(lease_ms) = self.lease_ms {
-            element = element.long(4, lease_ms);
-        }
-        if let Some(counter) = self.counter {
-            element = element.nest(7, &counter_from(counter));
-        }
-        element
+    fn write(&self, list: Attributes) -> Attributes {
+        list.within(1, |mut element| {
+            element = element.within(1, |key| key.bytes(1, &self.key));
+            if let Some(lease_ms) = self.lease_ms {
+                element = element.long(4, lease_ms);
+            }
+            match self.counter {
+                Some(counter) => element.nest(7, &counter_from(counter)),
+                None => element,
+            }
+        })
     }
 }
 
@@ -162,8 +168,13 @@ pub(crate) fn new_set(family: Family, set: &Set<'_>) -> Request {
         .number(4, set.key_type)
         .number(5, set.key_bytes)
         .number(10, set.id);
-    if set.filling == Filling::Packets {
-        attributes = attributes.nest(9, &Attributes::new().number(1, FILLED_MAX));
+    let size = match set.filling {
+        Filling::Packets => Some(FILLED_MAX),
+        Filling::Leased if set.is_large => Some(LARGE_ELEMENTS),
+        Filling::Given | Filling::Leased => None,
+    };
+    if let Some(size) = size {
+        attributes = attributes.nest(9, &Attributes::new().number(1, size));
     }
     attributes = attributes.nest(17, &counter_from(Counter::default()));
     if set.key_type == KEY_IFNAME {
@@ -238,10 +249,8 @@ pub(crate) fn delete_elements(family: Family, set: &str, keys: &[Vec<u8>]) -> Ve
 
 fn element_messages(family: Family, set: &str, elements: &[Element], kind: u16, flags: u16) -> Vec<Request> {
     let one = |elements: &[Element]| {
-        let list = elements
-            .iter()
-            .fold(Attributes::new(), |list, element| list.nest(1, &element.attributes()));
-        let attributes = Attributes::new().text(1, TABLE).text(2, set).nest(3, &list);
+        let names = Attributes::new().text(1, TABLE).text(2, set);
+        let attributes = names.within(3, |list| elements.iter().fold(list, |list, element| element.write(list)));
         message(family, kind, flags, &attributes)
     };
     elements.chunks(ELEMENTS_PER_MESSAGE_MAX).map(one).collect()

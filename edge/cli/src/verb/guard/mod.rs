@@ -16,11 +16,14 @@ use crate::problem::Problem;
 
 /// Run the agent at a switch, look at what it has cut, or take everything back.
 ///
-/// A guard takes orders over mutual TLS (OpenC2), and only what two people approved and the control room signed. What it cut
-/// stays cut when it is stopped; a restart of its machine brings back what the kernel forgot.
+/// A guard takes orders over mutual TLS (OpenC2), and only what two people approved and the
+/// control room signed. What it cut stays cut when it is stopped; a restart of its machine brings
+/// back what the kernel forgot.
 ///
-/// At three in the morning, without a control room: `leckwehr guard status --config FILE` says what is cut and by which plan,
-/// `leckwehr guard undo-all --config FILE --yes` opens everything, and both are written into the guard's journal.
+/// At three in the morning, without a control room:
+///
+///     leckwehr guard status --config FILE            what is cut, and by which plan
+///     leckwehr guard undo-all --config FILE --yes    opens everything, and writes it down
 ///
 /// The configuration is TOML; `leckwehr guard keys` makes a first set of keys and certificates:
 ///
@@ -38,22 +41,34 @@ use crate::problem::Problem;
 ///     [approvers]                        # at least two
 ///     anna = "d75a…"
 ///     bert = "3d40…"
-///     [compartments.fs-1]                # system or connection by its id in the estate: one way each
-///     interfaces = ["eth7"]              # routed or bridged; ends IPv4, IPv6 and live flows
+///     [compartments.fs-1]                # a system or connection of the estate: one way each
+///     interfaces = ["eth7"]              # routed or bridged; ends IPv4, IPv6, live flows
 ///     [compartments.app-1]
 ///     freeze = "/sys/fs/cgroup/system.slice/app.service"
 ///     [compartments.worker]
 ///     process = "/run/worker.pid"        # frozen in a cgroup of its own
 ///     [compartments.db-1]
 ///     unit = "postgresql.service"        # systemctl stop, start
-///     [compartments.partner-dns]         # programs of the house; read exits 0 (cut) or 1 (open)
-///     command = { read = ["/opt/dns-is-cut"], cut = ["nsupdate", "-k", "/etc/k", "/etc/cut"], restore = ["nsupdate", "-k", "/etc/k", "/etc/restore"] }
-///     [compartments.vendor-vpn]          # a person who signs what was done
-///     manual = { ask-cut = "call NN, +49 …: pull cable 7", ask-restore = "call NN: plug in cable 7", key = "9a1f…" }
-///     [compartments.perimeter]           # somebody else's firewall, OpenC2 over HTTPS
-///     openc2 = { address = "10.9.0.9:443", name = "fw-9", root = "fw-root.pem", target = { ipv4_net = "198.51.100.0/24" } }
-///     [compartments.pods]                # Kubernetes: a NetworkPolicy that allows nothing
-///     network-policy = { address = "10.9.0.8:6443", name = "kubernetes", root = "k8s.pem", token-file = "token", namespace = "eau" }
+///     [compartments.partner-dns.command] # programs of the house
+///     read = ["/opt/dns-is-cut"]         # exit code 0: cut, 1: open
+///     cut = ["nsupdate", "-k", "/etc/dns.key", "/etc/dns-cut"]
+///     restore = ["nsupdate", "-k", "/etc/dns.key", "/etc/dns-restore"]
+///     [compartments.vendor-vpn.manual]   # a person, who signs what was done
+///     ask-cut = "call NN, +49 …: pull cable 7"
+///     ask-restore = "call NN: plug in cable 7"
+///     key = "9a1f…"
+///     [compartments.perimeter.openc2]    # somebody else's firewall, OpenC2 over HTTPS
+///     address = "10.9.0.9:443"
+///     name = "fw-9"
+///     root = "fw-root.pem"
+///     target = { ipv4_net = "198.51.100.0/24" }
+///     [compartments.pods.network-policy] # Kubernetes: a NetworkPolicy that allows nothing
+///     address = "10.9.0.8:6443"
+///     name = "kubernetes"
+///     root = "k8s.pem"
+///     token-file = "token"
+///     namespace = "eau"
+///     labels = { app = "spool" }
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
