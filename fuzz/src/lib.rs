@@ -16,6 +16,10 @@ mod json_lines;
 mod mutate;
 mod openc2;
 mod otlp;
+mod payments;
+mod payments_csv;
+mod payments_toml;
+mod payments_xml;
 mod playbook;
 mod protocol;
 mod records;
@@ -61,6 +65,9 @@ pub const TARGETS: &[Target] = &[
     protocol::TARGET,
     playbook::TARGET,
     cut_certificate::TARGET,
+    payments_csv::TARGET,
+    payments_toml::TARGET,
+    payments_xml::TARGET,
 ];
 
 /// Folds numbers into a fingerprint.

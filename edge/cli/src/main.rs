@@ -40,6 +40,7 @@ enum Verb {
     Console(verb::console::Args),
     Guard(verb::guard::Args),
     Spool(verb::spool::Args),
+    Payments(verb::payments::Args),
     Fhir(verb::fhir::Args),
     Bench(verb::bench::Args),
     /// Holds the namespaces of a drill; started by it.
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         Verb::Console(args) => verb::console::run(args),
         Verb::Guard(args) => verb::guard::run(args),
         Verb::Spool(args) => verb::spool::run(args),
+        Verb::Payments(args) => verb::payments::run(args),
         Verb::Fhir(args) => verb::fhir::run(args),
         Verb::Bench(args) => verb::bench::run(args),
         Verb::DrillKeeper => Ok(leckwehr_range::keeper_main()),

@@ -9,6 +9,7 @@ pub mod fhir;
 pub mod guard;
 pub mod hunt;
 pub mod ledger;
+pub mod payments;
 pub mod replay;
 pub mod restore;
 pub mod rules;

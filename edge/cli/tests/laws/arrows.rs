@@ -93,6 +93,7 @@ fn a_forbidden_arrow_is_found() {
         (("continuity", "fhir"), ("continuity", "eau")),
         (("continuity", "epa"), ("continuity", "fhir")),
         (("continuity", "eau"), ("flow", "telemetry")),
+        (("continuity", "pay"), ("continuity", "eau")),
         (("foundation", "ledger"), ("flow", "telemetry")),
         (("flow", "unheard-of"), ("foundation", "crypt")),
         (("cellar", "crypt"), ("foundation", "crypt")),
