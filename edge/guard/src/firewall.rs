@@ -20,7 +20,8 @@ pub struct FirewallState {
     /// Interfaces now cut, with the packets that were stopped there: the evidence of attempts after the cut. Renewing a cut
     /// keeps its count, except for packets stopped within the renewal itself; releasing it forgets the count.
     pub cut: BTreeMap<String, Counter>,
-    /// Packets that passed a cut interface behind the cut. Anything above 0 is a hole.
+    /// Packets that passed a cut interface behind the cut. Anything is a hole, but for one packet per processor: so many can have
+    /// been between cut and witness when the cut came into force. Releasing forgets these, and keeps what was a hole.
     pub passed: BTreeMap<String, Counter>,
     /// Bytes sent to each IPv4 address outside since the guard started: byte conservation at the egress.
     pub egress: BTreeMap<Ipv4Addr, Counter>,

@@ -15,7 +15,6 @@ mod actuator;
 mod fault;
 mod journal;
 mod lease;
-mod life_line;
 mod open;
 mod run;
 mod undo;

@@ -14,11 +14,28 @@ use crate::nft::{ELEMENTS_MAX, Nft, dump, too_many};
 /// Numbers that name new sets within their transaction begin here.
 const SET_ID: u32 = 100;
 
+/// Blocks of one shape that are counted apart: as many as a guard takes.
+const COUNTED_MAX: u32 = 16_384;
 /// Blocks of one shape that come at once, from which on their set is large.
 const LARGE_MIN: usize = 1_000;
 
-/// Keys and their counts, by shape.
-type There = BTreeMap<Shape, BTreeMap<Vec<u8>, Counter>>;
+/// Keys by shape.
+type There = BTreeMap<Shape, BTreeMap<Vec<u8>, Known>>;
+
+/// What is known of a key.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    is_in_force: bool,
+    /// What it has met, if anything.
+    counted: Option<Counter>,
+}
+
+impl Known {
+    /// Counted by a block whose lease is over.
+    fn is_stale(&self) -> bool {
+        !self.is_in_force && self.counted.is_some()
+    }
+}
 
 impl Nft {
     /// Adds blocks, or gives those that are there a new end, in one transaction.
@@ -39,19 +56,25 @@ impl Nft {
             for (index, (shape, keys)) in wanted.iter().enumerate() {
                 let name = shape.name();
                 if !there.contains_key(shape) {
-                    messages.extend(new_shape(*shape, &name, SET_ID + index as u32, keys.len() >= LARGE_MIN));
+                    messages.extend(new_shape(*shape, &name, SET_ID + 2 * index as u32, keys.len() >= LARGE_MIN));
                 }
                 let counted = there.get(shape);
-                let counter = |key: &Vec<u8>| counted.and_then(|keys| keys.get(key)).copied();
+                let is_there = |key: &&Vec<u8>| counted.is_some_and(|keys| keys.get(*key).is_some_and(|known| known.is_in_force));
                 let elements = keys.iter().map(|(key, lease_ms)| Element {
                     key: key.clone(),
                     lease_ms: *lease_ms,
-                    counter: counter(key),
                 });
                 let elements: Vec<Element> = elements.collect();
-                let replaced: Vec<Vec<u8>> = keys.keys().filter(|key| counter(key).is_some()).cloned().collect();
+                let replaced: Vec<Vec<u8>> = keys.keys().filter(is_there).cloned().collect();
                 messages.extend(delete_elements(Family::Inet, &name, &replaced));
                 messages.extend(new_elements(Family::Inet, &name, &elements));
+                // What an earlier block that ended by itself had counted.
+                let stale = counted
+                    .into_iter()
+                    .flatten()
+                    .filter(|(key, known)| known.is_stale() && keys.contains_key(*key));
+                let stale: Vec<Vec<u8>> = stale.map(|(key, _)| key.clone()).collect();
+                messages.extend(delete_elements(Family::Inet, &shape.counting_name(), &stale));
             }
             nft.transact("blocking", messages)
         })
@@ -67,10 +90,22 @@ impl Nft {
             let mut messages = Vec::new();
             for (shape, keys) in &mut left {
                 let is_gone = |key: &Vec<u8>| gone.contains(&(*shape, key.clone()));
-                let cut: Vec<Vec<u8>> = keys.keys().filter(|key| is_gone(key)).cloned().collect();
+                let cut = keys.iter().filter(|(key, _)| is_gone(key));
+                let cut: Vec<(Vec<u8>, Known)> = cut.map(|(key, known)| (key.clone(), *known)).collect();
                 keys.retain(|key, _| !is_gone(key));
-                if !keys.is_empty() {
-                    messages.extend(delete_elements(Family::Inet, &shape.name(), &cut));
+                if keys.values().any(|known| known.is_in_force) {
+                    let those = |is: fn(&Known) -> bool| -> Vec<Vec<u8>> {
+                        cut.iter()
+                            .filter(|(_, known)| is(known))
+                            .map(|(key, _)| key.clone())
+                            .collect()
+                    };
+                    messages.extend(delete_elements(Family::Inet, &shape.name(), &those(|k| k.is_in_force)));
+                    messages.extend(delete_elements(
+                        Family::Inet,
+                        &shape.counting_name(),
+                        &those(|k| k.counted.is_some()),
+                    ));
                 }
             }
             messages.extend(nft.sweep(&left, |_| false)?);
@@ -83,7 +118,8 @@ impl Nft {
         let there = self.blocks_there()?;
         let count = |block: &Block| {
             keys_of(block).iter().try_fold(Counter::default(), |sum, (shape, key)| {
-                let counter = there.get(shape)?.get(key)?;
+                let known = there.get(shape)?.get(key).filter(|known| known.is_in_force)?;
+                let counter = known.counted.unwrap_or_default();
                 Some(Counter {
                     packets: sum.packets + counter.packets,
                     bytes: sum.bytes + counter.bytes,
@@ -101,43 +137,62 @@ impl Nft {
         })?;
         let mut there = There::new();
         for shape in shapes {
-            let elements = self.elements(Family::Inet, &shape.name())?;
-            there.insert(shape, elements.into_iter().collect());
+            let mut keys: BTreeMap<Vec<u8>, Known> = BTreeMap::new();
+            for (key, _) in self.elements(Family::Inet, &shape.name())? {
+                keys.entry(key).or_default().is_in_force = true;
+            }
+            for (key, count) in self.elements(Family::Inet, &shape.counting_name())? {
+                keys.entry(key).or_default().counted = Some(count);
+            }
+            there.insert(shape, keys);
         }
         Ok(there)
     }
 
     /// Takes sets without elements away, with their rules; `keep` names those that will be filled.
     fn sweep(&mut self, there: &There, keep: impl Fn(Shape) -> bool) -> Result<Vec<Request>, FirewallError> {
-        let empty = there.iter().filter(|(shape, keys)| keys.is_empty() && !keep(**shape));
-        let empty: BTreeSet<String> = empty.map(|(shape, _)| shape.name()).collect();
+        let empty = there
+            .iter()
+            .filter(|(shape, keys)| !keep(**shape) && !keys.values().any(|known| known.is_in_force));
+        let empty: BTreeMap<String, String> = empty.map(|(shape, _)| (shape.name(), shape.counting_name())).collect();
         if empty.is_empty() {
             return Ok(Vec::new());
         }
         let mut messages = Vec::new();
         self.dump("listing rules", get_rules(Family::Inet), |body| {
             let Some((table, rule)) = dump::rule_of(body) else { return };
-            if table == TABLE && rule.comment.is_some_and(|name| empty.contains(&name)) {
+            if table == TABLE && rule.comment.is_some_and(|name| empty.contains_key(&name)) {
                 messages.push(delete_rule(Family::Inet, &rule.chain, rule.handle));
             }
         })?;
-        messages.extend(empty.iter().map(|name| delete_set(Family::Inet, name)));
+        let sets = empty.iter().flat_map(|(name, counting)| [name, counting]);
+        messages.extend(sets.map(|name| delete_set(Family::Inet, name)));
         Ok(messages)
     }
 }
 
 fn new_shape(shape: Shape, name: &str, id: u32, is_large: bool) -> Vec<Request> {
     let (key_type, key_bytes) = shape.key_type();
-    let set = Set {
-        name,
-        id,
-        key_type,
-        key_bytes,
-        filling: Filling::Leased,
-        is_large,
+    let set = |name, id, filling| {
+        let set = Set {
+            name,
+            id,
+            key_type,
+            key_bytes,
+            filling,
+            is_large,
+        };
+        new_set(Family::Inet, &set)
     };
-    let rule = |(hook, chain): (_, String)| new_rule(Family::Inet, &chain, &shape.rule(hook, OUTSIDE), Some(name));
-    let mut messages = vec![new_set(Family::Inet, &set)];
-    messages.extend(shape.chains().into_iter().map(rule));
+    let rules = |(hook, chain): (_, String)| {
+        let rules = shape.rules(hook, OUTSIDE);
+        rules.map(|rule| new_rule(Family::Inet, &chain, &rule, Some(name)))
+    };
+    let counting = shape.counting_name();
+    let mut messages = vec![
+        set(name, id, Filling::Leased),
+        set(&counting, id + 1, Filling::Packets(COUNTED_MAX)),
+    ];
+    messages.extend(shape.chains().into_iter().flat_map(rules));
     messages
 }

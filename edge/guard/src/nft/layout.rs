@@ -5,6 +5,7 @@ use crate::nft::expression::{Base, Expression, Meta, equal, lookup, meta, update
 use crate::nft::message::{Family, Filling, Hook, KEY_IFNAME, Set, base_chain, inner_chain, new_rule, new_set, new_table};
 
 pub(crate) const CUT: &str = "cut";
+pub(crate) const STOPPED: &str = "stopped";
 pub(crate) const PASSED: &str = "passed";
 pub(crate) const OUTSIDE: &str = "outside";
 pub(crate) const EGRESS: &str = "egress";
@@ -20,6 +21,10 @@ const KEY_IPV4: u32 = 7;
 const KEY_ICMPV6_TYPE: u32 = 29;
 const KEY_IPV4_PORT: u32 = 7 << 6 | 13;
 const KEY_IPV6_PORT: u32 = 8 << 6 | 13;
+/// Interfaces that are counted apart. Further ones are cut, and not counted.
+const INTERFACES_MAX: u32 = 4_096;
+/// Addresses that the egress meter tells apart; further ones are counted by the interface.
+const ADDRESSES_MAX: u32 = 65_535;
 /// The cut comes before every other filter (`raw` priority), the witness after all of them.
 const PRIORITY_CUT: i32 = -300;
 const PRIORITY_METER: i32 = 200;
@@ -45,18 +50,18 @@ pub(crate) fn inet_table() -> Vec<Request> {
             },
         )
     };
-    let drops = |chain: &str, key| new_rule(f, chain, &[meta(key), lookup(CUT), Expression::Drop], None);
     let jump = |chain: &str, to: &str| new_rule(f, chain, &[Expression::Jump { chain: to.to_owned() }], None);
     let mut messages = vec![
         new_table(f),
         set(CUT, 1, KEY_IFNAME, 16, Filling::Leased),
-        set(PASSED, 2, KEY_IFNAME, 16, Filling::Packets),
+        set(PASSED, 2, KEY_IFNAME, 16, Filling::Packets(INTERFACES_MAX)),
         set(OUTSIDE, 3, KEY_IFNAME, 16, Filling::Given),
-        set(EGRESS, 4, KEY_IPV4, 4, Filling::Packets),
+        set(EGRESS, 4, KEY_IPV4, 4, Filling::Packets(ADDRESSES_MAX)),
         set(MANAGEMENT, 5, KEY_IFNAME, 16, Filling::Given),
         set(ROOMS_V4, 6, KEY_IPV4_PORT, 8, Filling::Given),
         set(ROOMS_V6, 7, KEY_IPV6_PORT, 20, Filling::Given),
         set(NEIGHBOURS, 8, KEY_ICMPV6_TYPE, 1, Filling::Given),
+        set(STOPPED, 11, KEY_IFNAME, 16, Filling::Packets(INTERFACES_MAX)),
         base_chain(f, "cut_forward", Hook::Forward, PRIORITY_CUT),
         base_chain(f, "cut_input", Hook::Input, PRIORITY_CUT),
         base_chain(f, "cut_output", Hook::Output, PRIORITY_CUT),
@@ -89,12 +94,7 @@ pub(crate) fn inet_table() -> Vec<Request> {
             lookup(NEIGHBOURS),
         ]));
     }
-    messages.extend([
-        drops("cut_forward", Meta::Iifname),
-        drops("cut_forward", Meta::Oifname),
-        drops("cut_input", Meta::Iifname),
-        drops("cut_output", Meta::Oifname),
-    ]);
+    messages.extend(drops(f));
     for chain in ["forward", "input", "output"] {
         messages.push(jump(&format!("cut_{chain}"), &format!("allow_{chain}")));
         messages.push(jump(&format!("cut_{chain}"), &format!("block_{chain}")));
@@ -156,22 +156,34 @@ pub(crate) fn bridge_table() -> Vec<Request> {
             },
         )
     };
-    let drops = |chain: &str, key| new_rule(f, chain, &[meta(key), lookup(CUT), Expression::Drop], None);
     let mut messages = vec![
         new_table(f),
         set(CUT, 9, Filling::Leased),
-        set(PASSED, 10, Filling::Packets),
+        set(PASSED, 10, Filling::Packets(INTERFACES_MAX)),
+        set(STOPPED, 12, Filling::Packets(INTERFACES_MAX)),
         base_chain(f, "cut_forward", Hook::Forward, PRIORITY_CUT),
         base_chain(f, "cut_input", Hook::Input, PRIORITY_CUT),
         base_chain(f, "cut_output", Hook::Output, PRIORITY_CUT),
         base_chain(f, "witness", Hook::Forward, PRIORITY_WITNESS),
-        drops("cut_forward", Meta::Iifname),
-        drops("cut_forward", Meta::Oifname),
-        drops("cut_input", Meta::Iifname),
-        drops("cut_output", Meta::Oifname),
     ];
+    messages.extend(drops(f));
     messages.extend(witness(f));
     messages
+}
+
+/// Counts and drops what comes from or goes to a cut interface. Two rules each: where a packet cannot be counted (the set is full,
+/// no memory), the rule ends there, and the packet must be dropped all the same.
+fn drops(family: Family) -> Vec<Request> {
+    let hooks = [
+        ("cut_forward", Meta::Iifname),
+        ("cut_forward", Meta::Oifname),
+        ("cut_input", Meta::Iifname),
+        ("cut_output", Meta::Oifname),
+    ];
+    let rules = hooks.into_iter().flat_map(|(chain, key)| {
+        [update(STOPPED), Expression::Drop].map(|last| new_rule(family, chain, &[meta(key), lookup(CUT), last], None))
+    });
+    rules.collect()
 }
 
 fn witness(family: Family) -> [Request; 2] {

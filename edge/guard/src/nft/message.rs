@@ -1,6 +1,5 @@
 //! nftables' messages (linux/netfilter/nf_tables.h), each with the family of the table that it is about.
 
-use crate::firewall::Counter;
 use crate::netlink::{Attributes, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, Request};
 use crate::nft::expression::Expression;
 
@@ -32,8 +31,6 @@ const HOST_ORDER: [u8; 6] = {
 
 /// Elements in one message: a list of them carries its length in 16 bits.
 const ELEMENTS_PER_MESSAGE_MAX: usize = 400;
-/// Elements that a set fills by itself: addresses that the egress meter tells apart; further ones are counted by the interface.
-const FILLED_MAX: u32 = 65_535;
 
 /// Elements of a large set, at most: more than all blocks that a guard takes.
 const LARGE_ELEMENTS: u32 = 65_536;
@@ -62,8 +59,8 @@ pub(crate) enum Filling {
     Given,
     /// By hand, and elements may end.
     Leased,
-    /// By packets.
-    Packets,
+    /// By packets, up to a number of elements. The kernel makes room for all of them, and walks it when the set is read.
+    Packets(u32),
 }
 
 /// A set to be made.
@@ -84,36 +81,27 @@ pub(crate) struct Set<'a> {
 pub(crate) struct Element {
     pub(crate) key: Vec<u8>,
     pub(crate) lease_ms: Option<u64>,
-    /// What it has counted before it was replaced.
-    pub(crate) counter: Option<Counter>,
 }
 
 impl Element {
     pub(crate) fn new(key: Vec<u8>) -> Self {
-        Self {
-            key,
-            lease_ms: None,
-            counter: None,
-        }
+        Self { key, lease_ms: None }
     }
 
     fn write(&self, list: Attributes) -> Attributes {
         list.within(1, |mut element| {
             element = element.within(1, |key| key.bytes(1, &self.key));
-            if let Some(lease_ms) = self.lease_ms {
-                element = element.long(4, lease_ms);
-            }
-            match self.counter {
-                Some(counter) => element.nest(7, &counter_from(counter)),
+            match self.lease_ms {
+                Some(lease_ms) => element.long(4, lease_ms),
                 None => element,
             }
         })
     }
 }
 
-/// A counter that begins at `start`.
-pub(crate) fn counter_from(start: Counter) -> Attributes {
-    let numbers = Attributes::new().long(1, start.bytes).long(2, start.packets);
+/// A counter at 0.
+fn counter() -> Attributes {
+    let numbers = Attributes::new().long(1, 0).long(2, 0);
     Attributes::new().text(1, "counter").nest(2, &numbers)
 }
 
@@ -159,7 +147,7 @@ pub(crate) fn new_set(family: Family, set: &Set<'_>) -> Request {
     let flags = match set.filling {
         Filling::Given => 0,
         Filling::Leased => 0x10,
-        Filling::Packets => 0x20,
+        Filling::Packets(_) => 0x20,
     };
     let mut attributes = Attributes::new()
         .text(1, TABLE)
@@ -169,14 +157,17 @@ pub(crate) fn new_set(family: Family, set: &Set<'_>) -> Request {
         .number(5, set.key_bytes)
         .number(10, set.id);
     let size = match set.filling {
-        Filling::Packets => Some(FILLED_MAX),
+        Filling::Packets(elements_max) => Some(elements_max),
         Filling::Leased if set.is_large => Some(LARGE_ELEMENTS),
         Filling::Given | Filling::Leased => None,
     };
     if let Some(size) = size {
         attributes = attributes.nest(9, &Attributes::new().number(1, size));
     }
-    attributes = attributes.nest(17, &counter_from(Counter::default()));
+    // A counter costs the kernel more than its element: what is leased is counted in a set of its own, once there is something.
+    if set.filling != Filling::Leased {
+        attributes = attributes.nest(17, &counter());
+    }
     if set.key_type == KEY_IFNAME {
         attributes = attributes.bytes(13, &HOST_ORDER);
     }

@@ -17,7 +17,7 @@ use crate::block::Block;
 use crate::firewall::{Counter, Firewall, FirewallError, FirewallState};
 use crate::management::Management;
 use crate::netlink::{Channel, NLMSG_ERROR, Request};
-use layout::{CUT, EGRESS, IFNAME_BYTES, MANAGEMENT, NEIGHBOURS, OUTSIDE, PASSED, ROOMS_V4, ROOMS_V6};
+use layout::{CUT, EGRESS, IFNAME_BYTES, MANAGEMENT, NEIGHBOURS, OUTSIDE, PASSED, ROOMS_V4, ROOMS_V6, STOPPED};
 use message::{Element, Family, batch, delete_elements, get_elements, new_elements};
 
 /// Elements in one transaction.
@@ -31,9 +31,9 @@ const NEIGHBOUR_DISCOVERY: [u8; 5] = [133, 134, 135, 136, 137];
 ///
 /// ```text
 /// table inet leckwehr
-///   cut_forward -300   iifname @cut drop · oifname @cut drop · exceptions · blocks     per-element counters = attempts
-///   cut_input   -300   @management, @rooms accept · iifname @cut drop · exceptions · blocks
-///   cut_output  -300   @management, @rooms accept · oifname @cut drop · exceptions · blocks
+///   cut_forward -300   iifname @cut → @stopped, drop · oifname likewise · exceptions · blocks     counters = attempts
+///   cut_input   -300   @management, @rooms accept · iifname @cut … · exceptions · blocks
+///   cut_output  -300   @management, @rooms accept · oifname @cut … · exceptions · blocks
 ///   meter        200   oifname @outside → @egress{ip daddr}         bytes per destination; @outside counts all of them
 ///   witness      300   iifname/oifname @cut → @passed               must stay empty
 /// table bridge leckwehr
@@ -140,6 +140,22 @@ impl Nft {
         Ok(found)
     }
 
+    fn keys(&mut self, family: Family, set: &str) -> Result<BTreeSet<Vec<u8>>, FirewallError> {
+        let elements = self.elements(family, set)?;
+        Ok(elements.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// What is cut, with what was stopped there.
+    fn cut_interfaces(&mut self) -> Result<BTreeMap<String, Counter>, FirewallError> {
+        let cut = self.by_interface(CUT)?;
+        let mut stopped = self.by_interface(STOPPED)?;
+        let counted = cut.into_keys().map(|name| {
+            let count = stopped.remove(&name).unwrap_or_default();
+            (name, count)
+        });
+        Ok(counted.collect())
+    }
+
     /// Makes a change that was read off the state again if a lease ended in between.
     fn retry(&mut self, mut change: impl FnMut(&mut Self) -> Result<(), FirewallError>) -> Result<(), FirewallError> {
         let mut outcome = Ok(());
@@ -193,23 +209,44 @@ impl Firewall for Nft {
 
     fn cut(&mut self, interfaces: &[String], lease_ms: Option<u64>) -> Result<(), FirewallError> {
         let keys = interface_keys(interfaces)?;
+        let mut under_way = Vec::new();
         self.retry(|nft| {
             let mut messages = Vec::new();
+            under_way.clear();
             for family in nft.families.clone() {
-                // Not every kernel takes a new timeout for an element that is there, so it is replaced, with its count.
-                let there: BTreeMap<Vec<u8>, Counter> = nft.elements(family, CUT)?.into_iter().collect();
+                // Not every kernel takes a new timeout for an element that is there, so it is replaced.
+                let there = nft.keys(family, CUT)?;
+                let (replaced, fresh): (Vec<_>, Vec<_>) = keys.iter().cloned().partition(|key| there.contains(key));
                 let element = |key: &Vec<u8>| Element {
                     key: key.clone(),
                     lease_ms,
-                    counter: there.get(key).copied(),
                 };
                 let elements: Vec<Element> = keys.iter().map(element).collect();
-                let replaced: Vec<Vec<u8>> = keys.iter().filter(|key| there.contains_key(*key)).cloned().collect();
                 messages.extend(delete_elements(family, CUT, &replaced));
                 messages.extend(new_elements(family, CUT, &elements));
+                // What an earlier cut that ended by itself had counted.
+                let (stopped, passed) = (nft.keys(family, STOPPED)?, nft.keys(family, PASSED)?);
+                let (stale, counted): (Vec<_>, Vec<_>) = fresh.into_iter().partition(|key| stopped.contains(key));
+                messages.extend(delete_elements(family, STOPPED, &stale));
+                under_way.extend(
+                    stale
+                        .into_iter()
+                        .chain(counted)
+                        .filter(|k| !passed.contains(k))
+                        .map(|k| (family, k)),
+                );
             }
             nft.transact("cutting", messages)
-        })
+        })?;
+        // A packet that was between cut and witness when the cut came into force is no hole.
+        let mut messages = Vec::new();
+        for family in self.families.clone() {
+            let passed = self.keys(family, PASSED)?;
+            let seen = under_way.iter().filter(|(f, key)| *f == family && passed.contains(key));
+            let seen: Vec<Vec<u8>> = seen.map(|(_, key)| key.clone()).collect();
+            messages.extend(delete_elements(family, PASSED, &seen));
+        }
+        self.transact("cutting", messages)
     }
 
     fn release(&mut self, interfaces: &[String]) -> Result<(), FirewallError> {
@@ -217,9 +254,17 @@ impl Firewall for Nft {
         self.retry(|nft| {
             let mut messages = Vec::new();
             for family in nft.families.clone() {
-                let there: BTreeSet<Vec<u8>> = nft.elements(family, CUT)?.into_iter().map(|(key, _)| key).collect();
-                let cut: Vec<Vec<u8>> = keys.iter().filter(|key| there.contains(*key)).cloned().collect();
-                messages.extend(delete_elements(family, CUT, &cut));
+                for set in [CUT, STOPPED] {
+                    let there = nft.keys(family, set)?;
+                    let gone: Vec<Vec<u8>> = keys.iter().filter(|key| there.contains(*key)).cloned().collect();
+                    messages.extend(delete_elements(family, set, &gone));
+                }
+                // As many packets can have been between cut and witness when the cut came into force. More was a hole, and stays.
+                let at_most = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u64);
+                let passed = nft.elements(family, PASSED)?.into_iter();
+                let under_way = passed.filter(|(key, count)| keys.contains(key) && count.packets <= at_most);
+                let under_way: Vec<Vec<u8>> = under_way.map(|(key, _)| key).collect();
+                messages.extend(delete_elements(family, PASSED, &under_way));
             }
             nft.transact("releasing", messages)
         })
@@ -238,7 +283,7 @@ impl Firewall for Nft {
         });
         Ok(FirewallState {
             egress: egress.collect(),
-            cut: self.by_interface(CUT)?,
+            cut: self.cut_interfaces()?,
             passed: self.by_interface(PASSED)?,
             outside,
         })

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use crate::block::{Block, Direction, Fate, Net, Traffic};
-use crate::nft::expression::{Base, Expression, Meta, lookup, meta};
+use crate::nft::expression::{Base, Expression, Meta, lookup, meta, update};
 use crate::nft::message::Hook;
 
 const NFPROTO_IPV4: u8 = 2;
@@ -129,6 +129,11 @@ impl Shape {
         name
     }
 
+    /// The name of the set in which its blocks count what they meet.
+    pub(crate) fn counting_name(&self) -> String {
+        format!("met_{}", self.name())
+    }
+
     /// Reads a set's name; `None` if it is none of a shape.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         let mut words = name.split('_');
@@ -202,8 +207,9 @@ impl Shape {
         hooks.iter().map(|(hook, name)| (*hook, format!("{group}_{name}"))).collect()
     }
 
-    /// The rule: which way, which family, the fields side by side in registers, the look-up, the verdict.
-    pub(crate) fn rule(&self, hook: Hook, outside: &str) -> Vec<Expression> {
+    /// Its two rules: which way, which family, the fields side by side in registers, the look-up; then the first counts, and the
+    /// second has the verdict: where a packet cannot be counted (no memory), it must be stopped all the same.
+    pub(crate) fn rules(&self, hook: Hook, outside: &str) -> [Vec<Expression>; 2] {
         let mut rule = Vec::new();
         match (hook, self.direction) {
             (Hook::Forward, Direction::Ingress) => rule.extend([meta(Meta::Iifname), lookup(outside)]),
@@ -250,12 +256,12 @@ impl Shape {
             }
         }
         rule.push(lookup(&self.name()));
-        rule.push(match self.fate {
+        let verdict = match self.fate {
             Fate::Allow => Expression::Accept,
             Fate::Drop => Expression::Drop,
             Fate::Reject => Expression::Reject,
-        });
-        rule
+        };
+        [update(&self.counting_name()), verdict].map(|last| [rule.clone(), vec![last]].concat())
     }
 }
 

@@ -344,3 +344,25 @@ fn a_blocks_lease_ends_with_no_guard_alive_and_its_remains_are_swept() {
     nft.unblock(&[other]).unwrap();
     assert_eq!(sh("nft -s list ruleset"), before, "remains of the ended lease");
 }
+
+/// Weakened by counting and dropping in one rule: a packet that cannot be counted ends the rule before its verdict.
+#[test]
+fn a_full_counter_stops_packets_all_the_same() {
+    if !in_namespace("holes::a_full_counter_stops_packets_all_the_same") {
+        return;
+    }
+    let network = Network::build();
+    let mut nft = guard();
+    let others: Vec<String> = (0..4_096).map(|i| format!("x{i}")).collect();
+    sh(&format!(
+        "nft 'add element inet leckwehr stopped {{ {} }}'",
+        others.join(", ")
+    ));
+    nft.cut(&names(&["h_a"]), None).unwrap();
+    assert!(network.a.is_cut_from("10.2.0.2") && network.a.is_cut_from("fd02::2"));
+    let state = nft.state().unwrap();
+    assert_eq!(state.cut["h_a"].packets, 0, "there was no room to count");
+    assert!(state.passed.is_empty());
+    nft.release(&others).unwrap();
+    assert!(network.a.is_cut_from("10.2.0.2") && nft.state().unwrap().cut["h_a"].packets > 0);
+}

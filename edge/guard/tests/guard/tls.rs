@@ -42,7 +42,6 @@ async fn ask(server: &Identity, tls: Arc<ClientConfig>, name: &str) -> (Result<R
         order,
         plan: None,
         approvals: vec![],
-        epoch: 0,
         seal: None,
     };
     let answer = send_order(near, tls, name, &envelope).await;
@@ -98,7 +97,6 @@ async fn only_both_of_one_root_and_of_the_right_name_talk() {
         order,
         plan: None,
         approvals: vec![],
-        epoch: 0,
         seal: None,
     };
     assert!(
@@ -130,7 +128,6 @@ async fn answered_with(status: u16) -> ClientError {
         order: Order::new(Action::Query, "features", serde_json::json!([])),
         plan: None,
         approvals: vec![],
-        epoch: 0,
         seal: None,
     };
     send_order(near, room, "guard-a", &envelope).await.unwrap_err()

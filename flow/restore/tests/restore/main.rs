@@ -3,7 +3,6 @@
 
 mod content;
 mod estate;
-mod forecast;
 mod gate;
 mod order;
 mod outage;
