@@ -12,6 +12,7 @@ use leckwehr_ledger::VerifierKey;
 
 use crate::attacker::AttackRole;
 use crate::benign::{PracticeWork, UserWork, initial_documents};
+use crate::clock::now;
 use crate::director::{DrillConfig, DrillError};
 use crate::files::Files;
 use crate::host::HostRole;
@@ -26,6 +27,8 @@ use crate::world::{ORDER_PORT, Scenario, World, management, outsider};
 const SNAPSHOTS: usize = 5;
 /// What a planned minute takes in a drill, in milliseconds: recipes are written for the real thing.
 const MINUTE_MS: u64 = 5;
+/// How long a word for a plan counts, in milliseconds.
+const APPROVAL_MS: i64 = 3_600_000;
 /// People who approve plans in a drill, with keys of their own that the control room does not have.
 const APPROVERS: [&str; 2] = ["officer-in-charge", "crisis-manager"];
 
@@ -294,6 +297,8 @@ impl Cast {
             policy: TakedownPolicy::default(),
             approvers: self.approver_keys(),
             approvals_min: APPROVERS.len(),
+            rules: None,
+            life_lines: Vec::new(),
             minute_ms: MINUTE_MS,
         };
         std::fs::create_dir_all(&config.folder)?;
@@ -306,13 +311,14 @@ impl Cast {
 
     /// Two people look at the plan: it must fit its hash. Each signs with a key that only he holds.
     pub fn approve(&self, plan: &PlanRecord) -> Vec<Input> {
+        let until = now().plus_ms(APPROVAL_MS);
         let words = self
             .approvers
             .iter()
             .filter(|_| plan.is_sealed())
             .map(|(name, key)| Input::Approved {
                 hash: plan.hash.clone(),
-                approval: Approval::sign(name, key, &plan.hash, None),
+                approval: Approval::sign(name, key, &plan.hash, Some(until)),
             });
         words.collect()
     }

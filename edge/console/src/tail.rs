@@ -67,9 +67,17 @@ pub(crate) fn words(what: &What) -> String {
             [] => format!("plan {} rehearsed: nothing in its way", short(plan)),
             problems => format!("plan {} rehearsed: {}", short(plan), problems.join("; ")),
         },
+        What::LifeLinesSeen { plan, alive, silent } => {
+            format!(
+                "plan {}: {} life-lines answer, {} did not before it",
+                short(plan),
+                alive.len(),
+                silent.len()
+            )
+        }
         What::StepSeen { plan, step, state } => format!("plan {} step {step} found: {state}", short(plan)),
         What::LeaseGiven { plan, step, until } => format!("plan {} step {step} holds until {until}", short(plan)),
-        What::UndoOrdered { plan, reason } => format!("plan {} is to be undone: {reason}", short(plan)),
+        What::UndoOrdered { plan, reason, .. } => format!("plan {} is to be undone: {reason}", short(plan)),
         What::UndoIntended { plan, step } => format!("plan {} step {step} is being undone", short(plan)),
         What::UndoEnded { plan, step, outcome } => format!("plan {} undo of step {step} {}", short(plan), ended(outcome)),
         What::Probed { probe } => {

@@ -4,11 +4,11 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
 
-use leckwehr_contain::TakedownPolicy;
+use leckwehr_contain::{Absence, ApprovalRules, TakedownPolicy};
 use leckwehr_crypt::Identity;
 use leckwehr_estate::Estate;
 use leckwehr_guard::Approval;
-use leckwehr_incident::{Decision, Phase, PlanRecord, Timestamp};
+use leckwehr_incident::{Decision, Delegation, Phase, PlanRecord, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -43,8 +43,23 @@ pub struct Config {
     pub approvers: BTreeMap<String, [u8; 32]>,
     /// How many of them must approve each plan.
     pub approvals_min: usize,
+    /// Who of them may order what, by the agreed protocol; `None`: any of them anything.
+    #[serde(default)]
+    pub rules: Option<ApprovalRules>,
+    /// What must stay reachable whatever is cut: a takedown that costs one of these is undone.
+    #[serde(default)]
+    pub life_lines: Vec<LifeLine>,
     /// Milliseconds that a planned minute takes: 60,000, or less in a drill.
     pub minute_ms: u64,
+}
+
+/// Something that must stay reachable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LifeLine {
+    /// System whose agent tries.
+    pub from: String,
+    /// What must answer.
+    pub to: SocketAddrV4,
 }
 
 /// A foreign host that takes copies of the status site.
@@ -75,6 +90,27 @@ pub enum Input {
         hash: String,
         /// The word.
         approval: Approval,
+    },
+    /// Somebody's no to a plan.
+    Declined {
+        /// Hash of the plan.
+        hash: String,
+        /// Who.
+        approver: String,
+        /// Why.
+        reason: String,
+        /// Ed25519 signature over [`refusal_bytes`](crate::refusal_bytes), hex.
+        signature: String,
+    },
+    /// The right to approve is given to somebody else for a while.
+    Delegated {
+        /// The delegation, signed.
+        delegation: Delegation,
+    },
+    /// Somebody who may approve is away.
+    Absent {
+        /// Who, and when.
+        absence: Absence,
     },
     /// A person's decision about alarms.
     Decided {

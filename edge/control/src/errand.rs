@@ -1,14 +1,18 @@
+use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use leckwehr_guard::{Action, Approval, ClientError, Envelope, Order, Reply, Status, send_order};
-use leckwehr_incident::{PlanRecord, StepOutcome};
+use leckwehr_crypt::{SigningKey, client_tls};
+use leckwehr_guard::{Action, Approval, ClientError, Envelope, Order, Reply, Status, order_key, send_order};
+use leckwehr_incident::{PlanRecord, StepOutcome, WordView};
+use rustls::ClientConfig;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::config::Wires;
+use crate::config::{Config, Wires};
+use crate::error::ControlError;
 use crate::room::Room;
 
 /// Times an order is tried: orders are idempotent, so trying again is safe.
@@ -25,6 +29,21 @@ pub struct Warranted {
     pub approvals: Vec<Approval>,
 }
 
+impl Warranted {
+    /// Puts a plan together with the words for it that a ledger holds.
+    pub fn new(plan: PlanRecord, words: &[WordView]) -> Self {
+        let approvals = words.iter().map(|word| Approval {
+            approver: word.approver.clone(),
+            signature: word.signature.clone(),
+            valid_until: Some(word.valid_until),
+        });
+        Self {
+            plan,
+            approvals: approvals.collect(),
+        }
+    }
+}
+
 /// One order to one executor.
 pub struct Errand {
     /// Executor.
@@ -35,14 +54,46 @@ pub struct Errand {
     pub step: Option<u32>,
 }
 
-impl<W: Wires> Room<W> {
+/// Brings orders to executors and their answers back: sealed by this control room, numbered with its start.
+#[derive(Clone)]
+pub struct Courier<W> {
+    wires: W,
+    tls: Arc<ClientConfig>,
+    order_key: Arc<SigningKey>,
+    executors: Arc<BTreeMap<String, SocketAddrV4>>,
+    epoch: u64,
+}
+
+impl<W: Wires> Courier<W> {
+    /// Makes the courier of the control room whose start has the number `epoch`.
+    pub fn new(config: &Config, wires: W, epoch: u64) -> Result<Self, ControlError> {
+        Ok(Self {
+            wires,
+            tls: client_tls(&config.identity).map_err(|error| ControlError::Keys(Box::new(error)))?,
+            order_key: Arc::new(order_key(&config.ledger_seed).map_err(|error| ControlError::Keys(Box::new(error)))?),
+            executors: Arc::new(config.executors.clone()),
+            epoch,
+        })
+    }
+
+    /// Names of the executors that it knows.
+    pub fn executors(&self) -> impl Iterator<Item = &str> {
+        self.executors.keys().map(String::as_str)
+    }
+
+    /// The wires over which it goes.
+    pub fn wires(&self) -> &W {
+        &self.wires
+    }
+
     /// Sends orders side by side and returns their answers in order.
     pub async fn run_errands(&self, errands: Vec<Errand>, warrant: Option<&Warranted>) -> Vec<Result<Reply, StepOutcome>> {
         join_all(errands.into_iter().map(|errand| self.run_errand(errand, warrant))).await
     }
 
-    async fn run_errand(&self, errand: Errand, warrant: Option<&Warranted>) -> Result<Reply, StepOutcome> {
-        let Some(address) = self.config.executors.get(&errand.executor) else {
+    /// Sends one order until it is answered, refused, or was tried often enough.
+    pub async fn run_errand(&self, errand: Errand, warrant: Option<&Warranted>) -> Result<Reply, StepOutcome> {
+        let Some(address) = self.executors.get(&errand.executor) else {
             return Err(StepOutcome::NotApplied {
                 reason: format!("no executor {}", errand.executor),
             });
@@ -58,6 +109,7 @@ impl<W: Wires> Room<W> {
             order: errand.order,
             plan,
             approvals: warrant.map(|w| w.approvals.clone()).unwrap_or_default(),
+            epoch: self.epoch,
             seal: None,
         };
         // One seal for all tries: an order that was done and whose answer was lost is answered then, not done again.
@@ -102,6 +154,13 @@ impl<W: Wires> Room<W> {
         let answer = send_order(stream, Arc::clone(&self.tls), &name, envelope);
         let in_time = timeout(Duration::from_millis(patience_ms), answer).await;
         in_time.unwrap_or(Err(ClientError::Late { patience_ms }))
+    }
+}
+
+impl<W: Wires> Room<W> {
+    /// Sends orders side by side and returns their answers in order.
+    pub(crate) async fn run_errands(&self, errands: Vec<Errand>, warrant: Option<&Warranted>) -> Vec<Result<Reply, StepOutcome>> {
+        self.courier.run_errands(errands, warrant).await
     }
 }
 

@@ -87,9 +87,15 @@ impl<W: Wires> Room<W> {
     async fn put_files_back(&self, warrant: &Warranted, step: &PlanStep, vault: &str) -> Result<(Option<What>, String), String> {
         let present = self.present_files(&step.executor).await?;
         let versions: Vec<VaultVersion> = self.ask(vault, "x-leckwehr:versions", &step.target, "versions").await?;
-        let compromised = self.situation.impact.credentials.iter().filter(|c| c.tier != Tier::Excluded);
+        let compromised = self
+            .journal
+            .situation()
+            .impact
+            .credentials
+            .iter()
+            .filter(|c| c.tier != Tier::Excluded);
         let compromised = compromised.map(|c| c.account.clone()).collect();
-        let first = self.situation.impact.hosts.iter().filter_map(|h| h.since).min();
+        let first = self.journal.situation().impact.hosts.iter().filter_map(|h| h.since).min();
         let task = task(&present, &versions, &compromised, first);
         self.put_back(warrant, step, vault, &task.put_back, task.remove.clone())
             .await?;

@@ -77,7 +77,7 @@ impl<W: Wires> Room<W> {
             let planned = plan.steps.iter().find(|s| s.number == step.number);
             let why = planned.map_or_else(
                 || vec!["the plan has no such step".to_owned()],
-                |s| held_back(plan, s, &self.situation, &self.config.estate),
+                |s| held_back(plan, s, self.journal.situation(), &self.config.estate),
             );
             if why.is_empty() {
                 passed.push(step);
@@ -99,7 +99,7 @@ impl<W: Wires> Room<W> {
     /// Says how many steps are verified, and what stays cut because a gate was not passed.
     pub(crate) fn how_it_ended(&self, warrant: &Warranted) -> String {
         let steps = &warrant.plan.steps;
-        let ended = self.situation.plans.get(&warrant.plan.hash).map(|view| &view.steps);
+        let ended = self.journal.situation().plans.get(&warrant.plan.hash).map(|view| &view.steps);
         let is_verified = |step: &&PlanStep| {
             let outcome = ended.and_then(|e| Some(&e.get(&step.number)?.ended.as_ref()?.1));
             matches!(outcome, Some(StepOutcome::Verified { .. }))

@@ -14,8 +14,10 @@
 //! - It holds no approver's key: approvals come from people.
 
 mod annex;
+mod approval;
 mod books;
 mod config;
+mod cut;
 mod errand;
 mod error;
 mod examine;
@@ -30,15 +32,24 @@ mod proof;
 mod publication;
 mod receive;
 mod recording;
+mod refusals;
 mod replay;
 mod restoration;
+mod resume;
 mod room;
+mod room_file;
+mod spool;
 mod summary;
 mod takedown;
 mod watch;
 mod what_if;
 
-pub use config::{Config, Input, Mirror, Output, Wires};
+pub use approval::{
+    APPROVAL_MS_MAX, ask_for, decision_about, fault_of, may_begin, order_undo, propose, refusal_bytes, take_word, undo_hash,
+};
+pub use config::{Config, Input, LifeLine, Mirror, Output, Wires};
+pub use cut::CutActuator;
+pub use errand::{Courier, Errand, Warranted};
 pub use error::ControlError;
 pub use examine::{Examination, examine};
 pub use execution::{
@@ -54,8 +65,10 @@ pub use receive::{
     ReceivedQueue, Receivers, SourceConfig, SourceKind, Streams,
 };
 pub use recording::{DamagedPlace, FileRead, REPLAY_EVENTS_MAX, REPLAY_FILES_MAX};
+pub use refusals::refusals;
 pub use replay::{ReplayError, ReplayNews, ReplayOutcome, ReplaySettings, replay};
 pub use room::run;
+pub use room_file::RoomFileError;
 pub use summary::{
     BytesLine, DutyLine, DutyLines, InputLines, LedgerLine, RestoreLines, RouteLines, RuleLine, SourceLine, Summary,
     TakedownLines,

@@ -1,7 +1,7 @@
 use leckwehr_incident::What;
 
 /// What the rooms cannot do yet and a responder might take for done. Every incident says so, and counts it as unknown.
-const NOT_BUILT: [(&str, &str); 10] = [
+const NOT_BUILT: [(&str, &str); 9] = [
     (
         "detect",
         "the room that cuts does not listen for silent sensors and shifted clocks: run `leckwehr watch` beside it",
@@ -15,12 +15,8 @@ const NOT_BUILT: [(&str, &str); 10] = [
         "systems are not drained, quiesced or captured for forensics before they are cut",
     ),
     (
-        "contain",
-        "a takedown of the control room's own making is not resumed after it was killed in the middle",
-    ),
-    (
-        "contain",
-        "leases are not renewed: a cut that is needed for more than 24 hours must be planned again before it undoes itself",
+        "restore",
+        "a restoration that is interrupted is planned and approved anew for what is left of it",
     ),
     ("restore", "crews have no shift calendars, and backups no bandwidth"),
     (

@@ -182,13 +182,13 @@ impl<W: Wires> Room<W> {
 
     /// Corrects the claim that the cut holds once systems are back on the grid.
     pub(crate) fn claim_lifted(&mut self) -> Result<(), ControlError> {
-        let Some(view) = self.situation.claims.get(CLAIM) else {
+        let Some(view) = self.journal.situation().claims.get(CLAIM) else {
             return Ok(());
         };
         let ClaimTopic::CutHolds { hosts } = &view.claim.topic else {
             return Ok(());
         };
-        let is_back = |id: &&String| self.situation.hosts.get(*id).is_some_and(|host| !host.isolated);
+        let is_back = |id: &&String| self.journal.situation().hosts.get(*id).is_some_and(|host| !host.isolated);
         let (n, back) = (hosts.len(), hosts.iter().filter(is_back).count());
         if back == 0 {
             return Ok(());

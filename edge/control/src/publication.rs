@@ -38,7 +38,7 @@ impl<W: Wires> Room<W> {
             ledger_size,
             checkpoint,
         };
-        let site = match build_site(&self.situation, &self.config.estate, &config, &self.site_key) {
+        let site = match build_site(self.journal.situation(), &self.config.estate, &config, &self.site_key) {
             Ok(site) => site,
             Err(error) => {
                 return self.record("publish", vec![not_renewed(&error)]);

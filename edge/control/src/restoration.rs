@@ -23,7 +23,7 @@ impl<W: Wires> Room<W> {
             minute_ms: self.config.minute_ms,
             ..RestoreConfig::default()
         };
-        let plan = plan_restore(&self.situation, &self.config.estate, &config);
+        let plan = plan_restore(self.journal.situation(), &self.config.estate, &config);
         let open = plan
             .open_decisions
             .iter()
@@ -35,7 +35,10 @@ impl<W: Wires> Room<W> {
         let open = open.collect();
         self.record("restore", open)?;
         let warrant = self.approvals(&plan.to_record()).await?;
-        self.enter(Phase::Restoring, "the restoration plan is approved")?;
+        // A room that was killed while it restored plans the rest anew.
+        if self.journal.situation().phase != Phase::Restoring {
+            self.enter(Phase::Restoring, "the restoration plan is approved")?;
+        }
         self.publish().await?;
         let waves: BTreeSet<u32> = plan.steps.iter().map(|s| s.wave).collect();
         for wave in waves {
@@ -207,7 +210,8 @@ impl<W: Wires> Room<W> {
     fn claim_restoration(&mut self) -> Result<(), ControlError> {
         let review_by = self.wires.now().plus_ms(REVIEW_MS);
         let back = self
-            .situation
+            .journal
+            .situation()
             .services
             .iter()
             .filter(|(_, s)| s.level == ServiceLevel::Provisional);

@@ -1,29 +1,39 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leckwehr_crypt::{SigningKey, VerifyingKey, client_tls, from_hex, hex, sha256};
+use leckwehr_crypt::{SigningKey, hex, sha256};
 use leckwehr_detect::{AddressBook, DetectConfig, Detector, Fusion, Rules};
-use leckwehr_guard::{Approval, order_key};
-use leckwehr_incident::{Alarm, AlarmLevel, Decision, Fact, Finding, Impact, Phase, Situation, What};
-use leckwehr_ledger::Ledger;
+use leckwehr_incident::{Alarm, AlarmLevel, Decision, Finding, Impact, Phase, Timestamp, What};
 use leckwehr_telemetry::{Events, Intake, SensorAccount};
 use leckwehr_trace::{LiveHosts, TraceConfig, assess};
-use rustls::ClientConfig;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::config::{Config, Input, Output, Wires};
-use crate::errand::{Warranted, question};
+use crate::errand::{Courier, question};
 use crate::error::ControlError;
-use crate::fit::{fit_fact, plan_facts};
+use crate::execution::{Journal, NoFaults};
 use crate::limits::not_built;
+use crate::refusals::refusals;
+use crate::spool::{Spool, Spooled};
 
 /// Telemetry lines taken in before the detectors look at them.
 const BATCH_LINES_MAX: usize = 4_096;
 
 /// Longest wait for records that agents say they have shipped, in milliseconds: one that lies must not stop the takedown.
 const SETTLE_MS_MAX: i64 = 2_000;
+
+/// Name of the ledger.
+const ORIGIN: &str = "leckwehr/control-room";
+/// File of the telemetry that came in, in the control room's folder.
+const SPOOL: &str = "telemetry.jsonl";
+/// Where telemetry came from: sent to the room, or asked for at guards.
+const MANAGEMENT: &str = "management";
+const POLL: &str = "poll";
+
+/// Longest time between two looks at the leases of cuts, in milliseconds.
+const RENEW_MS_MAX: i64 = 600_000;
 
 /// Hosts named in a sentence about reach; more are counted.
 const REACH_NAMES_MAX: usize = 8;
@@ -32,13 +42,12 @@ const REACH_NAMES_MAX: usize = 8;
 pub struct Room<W> {
     pub(crate) config: Config,
     pub(crate) wires: W,
-    pub(crate) tls: Arc<ClientConfig>,
-    pub(crate) situation: Situation,
+    pub(crate) courier: Courier<W>,
+    pub(crate) journal: Journal,
     pub(crate) site_key: SigningKey,
-    pub(crate) order_key: SigningKey,
     pub(crate) site_seq: u64,
     pub(crate) site_hash: Option<String>,
-    ledger: Ledger,
+    pub(crate) spool: Spool,
     intake: Intake,
     events: Events,
     findings: Vec<Finding>,
@@ -47,13 +56,17 @@ pub struct Room<W> {
     detector: Detector,
     fusion: Fusion,
     reach: LiveHosts,
-    critical: bool,
+    pub(crate) critical: bool,
     finish: bool,
     /// Records that were waited for in vain: sensor and number.
     given_up: BTreeMap<String, u64>,
     /// Bytes that left through each guard beyond its counters per address, as last told.
     untold: BTreeMap<String, u64>,
-    inputs: mpsc::Receiver<Input>,
+    /// Number of the last report that each executor gave about refused orders.
+    reports_seen: BTreeMap<String, u64>,
+    /// When the next lease of a cut is to be renewed.
+    pub(crate) renew_at: Option<Timestamp>,
+    pub(crate) inputs: mpsc::Receiver<Input>,
     outputs: mpsc::UnboundedSender<Output>,
 }
 
@@ -65,18 +78,17 @@ pub async fn run<W: Wires>(
     outputs: mpsc::UnboundedSender<Output>,
 ) -> Result<(), ControlError> {
     let mut room = Room::open(config, wires, inputs, outputs)?;
-    let services = room.config.estate.services.keys().cloned().collect();
-    room.record(
-        "estate",
-        vec![What::WatchStarted {
-            estate: room.config.estate.name.clone(),
-            services,
-        }],
-    )?;
-    room.record("control-room", not_built())?;
+    if room.journal.situation().estate.is_empty() {
+        let services = room.config.estate.services.keys().cloned().collect();
+        let estate = room.config.estate.name.clone();
+        room.record("estate", vec![What::WatchStarted { estate, services }])?;
+        room.record("control-room", not_built())?;
+    } else {
+        room.resume().await?;
+    }
     while !room.finish {
         room.wait().await?;
-        if room.critical && matches!(room.situation.phase, Phase::Watching | Phase::Alarm) && room.contain().await? {
+        if room.critical && matches!(room.journal.situation().phase, Phase::Watching | Phase::Alarm) && room.contain().await? {
             room.restore().await?;
         }
     }
@@ -93,25 +105,38 @@ impl<W: Wires> Room<W> {
         let keys = |error| ControlError::Keys(Box::new(error));
         let ledger_key = SigningKey::from_seed(&config.ledger_seed).map_err(keys)?;
         let rules = Rules::own().map_err(|error| ControlError::Rules(Box::new(error)))?;
+        let folder = config.folder.join("ledger");
+        let clock = wires.clone();
+        let clock = Arc::new(move || clock.now());
+        let mut fusion = Fusion::for_estate(&config.estate);
+        let (mut site_seq, mut site_hash) = (0, None);
+        let journal = Journal::open_telling(&folder, ORIGIN, ledger_key, clock, Arc::new(NoFaults), &mut |fact| {
+            fusion.take_fact(fact);
+            if let What::SitePublished { seq, manifest, .. } = &fact.what {
+                // The one after it may have reached a mirror before the room was killed.
+                (site_seq, site_hash) = (seq + 1, Some(manifest.clone()));
+            }
+        })?;
         Ok(Self {
-            ledger: Ledger::create_without_key(&config.folder.join("ledger"), "leckwehr/control-room", ledger_key)?,
+            courier: Courier::new(&config, wires.clone(), journal.epoch())?,
+            spool: Spool::open(&config.folder.join(SPOOL))?,
+            journal,
             site_key: SigningKey::from_seed(&config.site_seed).map_err(keys)?,
-            order_key: order_key(&config.ledger_seed).map_err(keys)?,
-            tls: client_tls(&config.identity).map_err(|error| ControlError::Keys(Box::new(error)))?,
             detector: Detector::new(DetectConfig::new(rules, &config.estate)),
-            fusion: Fusion::for_estate(&config.estate),
+            fusion,
             reach: LiveHosts::new(AddressBook::new(&config.estate)),
-            situation: Situation::default(),
             intake: Intake::new(),
             events: Events::default(),
             findings: Vec::new(),
             decisions: Vec::new(),
-            site_seq: 0,
-            site_hash: None,
+            site_seq,
+            site_hash,
             critical: false,
             finish: false,
             given_up: BTreeMap::new(),
             untold: BTreeMap::new(),
+            reports_seen: BTreeMap::new(),
+            renew_at: None,
             config,
             wires,
             inputs,
@@ -121,15 +146,7 @@ impl<W: Wires> Room<W> {
 
     /// Records facts: durable when this returns.
     pub(crate) fn record(&mut self, by: &str, whats: Vec<What>) -> Result<(), ControlError> {
-        let at = self.wires.now();
-        let mut entries = Vec::with_capacity(whats.len());
-        for what in whats {
-            let fact = fit_fact(Fact::new(at, by, what));
-            self.situation.apply(&fact)?;
-            entries.push(fact.to_bytes());
-        }
-        self.ledger.append(&entries)?;
-        Ok(())
+        self.journal.record(by, whats)
     }
 
     /// Enters a phase and says so.
@@ -143,7 +160,7 @@ impl<W: Wires> Room<W> {
         )?;
         self.say(Output::Phase {
             phase,
-            at: self.situation.as_of,
+            at: self.journal.situation().as_of,
         });
         Ok(())
     }
@@ -155,8 +172,14 @@ impl<W: Wires> Room<W> {
 
     /// Waits for the next input and takes in everything that waits behind it.
     async fn wait(&mut self) -> Result<(), ControlError> {
-        let input = self.inputs.recv().await.ok_or(ControlError::Deserted)?;
-        self.take(input);
+        let renew_in_ms = self
+            .renew_at
+            .map_or(RENEW_MS_MAX, |at| (at.0 - self.wires.now().0) / 1_000_000);
+        let patience = Duration::from_millis(renew_in_ms.clamp(1, RENEW_MS_MAX).unsigned_abs());
+        match timeout(patience, self.inputs.recv()).await {
+            Ok(input) => self.take(input.ok_or(ControlError::Deserted)?)?,
+            Err(_) => self.renew_leases().await?,
+        }
         self.take_waiting()
     }
 
@@ -166,7 +189,7 @@ impl<W: Wires> Room<W> {
             let mut lines = 0;
             while lines < BATCH_LINES_MAX {
                 let Ok(input) = self.inputs.try_recv() else { break };
-                self.take(input);
+                self.take(input)?;
                 lines += 1;
             }
             self.look()?;
@@ -176,27 +199,32 @@ impl<W: Wires> Room<W> {
         }
     }
 
-    fn take(&mut self, input: Input) {
+    pub(crate) fn take(&mut self, input: Input) -> Result<(), ControlError> {
         match input {
             Input::Telemetry { line } => {
-                self.intake.push_line("management", line.as_bytes());
+                self.spool.push(&Spooled::Line {
+                    from: MANAGEMENT.into(),
+                    line: line.clone(),
+                })?;
+                self.intake.push_line(MANAGEMENT, line.as_bytes());
             }
             Input::EndLearning => {
-                let seen = self.intake.take();
-                self.findings.extend(self.detector.push(&seen));
-                self.reach.push(&seen);
-                self.events.append(&seen);
-                self.detector.end_learning();
+                self.spool.push(&Spooled::EndLearning)?;
+                self.end_learning();
             }
             Input::Decided { decision } => self.decisions.push(decision),
             Input::Finish => self.finish = true,
             // A word for a plan that is no longer waited for.
-            Input::Approved { .. } => {}
+            Input::Approved { .. } | Input::Declined { .. } => {}
+            Input::Delegated { delegation } => self.take_delegation(delegation)?,
+            Input::Absent { absence } => self.take_absence(absence)?,
         }
+        Ok(())
     }
 
     /// Runs the detectors over what came in, and carries out what was decided about alarms.
-    fn look(&mut self) -> Result<(), ControlError> {
+    pub(crate) fn look(&mut self) -> Result<(), ControlError> {
+        self.spool.flush()?;
         let batch = self.intake.take();
         if !batch.is_empty() {
             self.detect(&batch)?;
@@ -222,10 +250,40 @@ impl<W: Wires> Room<W> {
         Ok(())
     }
 
+    pub(crate) fn push_line(&mut self, from: &str, line: &str) {
+        self.intake.push_line(from, line.as_bytes());
+    }
+
+    /// What came in so far is normal.
+    pub(crate) fn end_learning(&mut self) {
+        let seen = self.intake.take();
+        self.findings.extend(self.detector.push(&seen));
+        self.reach.push(&seen);
+        self.events.append(&seen);
+        self.detector.end_learning();
+    }
+
+    /// Looks at records that an earlier start of the room saw: the first `recorded` findings are in the ledger already.
+    pub(crate) fn detect_again(&mut self, recorded: &mut u64) -> Result<(), ControlError> {
+        let batch = self.intake.take();
+        let mut findings = self.detector.push(&batch);
+        self.reach.push(&batch);
+        self.events.append(&batch);
+        let known = findings.len().min(usize::try_from(*recorded).unwrap_or(usize::MAX));
+        *recorded -= known as u64;
+        self.findings.extend(findings.drain(..known));
+        self.raise(findings)
+    }
+
     fn detect(&mut self, batch: &Events) -> Result<(), ControlError> {
         let findings = self.detector.push(batch);
         self.reach.push(batch);
         self.events.append(batch);
+        self.raise(findings)
+    }
+
+    /// Fuses findings into alarms and records both.
+    fn raise(&mut self, findings: Vec<Finding>) -> Result<(), ControlError> {
         let mut alarms = self.fusion.push(&findings);
         for alarm in alarms.iter_mut().filter(|a| a.level >= AlarmLevel::Warning) {
             let reach = self.reach_of(alarm, &findings);
@@ -239,7 +297,7 @@ impl<W: Wires> Room<W> {
         if !facts.is_empty() {
             self.record("detect", facts)?;
         }
-        if level >= Some(AlarmLevel::Warning) && self.situation.phase == Phase::Watching {
+        if level >= Some(AlarmLevel::Warning) && self.journal.situation().phase == Phase::Watching {
             self.enter(Phase::Alarm, "an alarm needs a decision")?;
         }
         self.critical |= level == Some(AlarmLevel::Critical);
@@ -273,64 +331,12 @@ impl<W: Wires> Room<W> {
         ))
     }
 
-    /// Waits until enough different people approved the plan; telemetry is taken in meanwhile.
-    pub(crate) async fn approvals(&mut self, plan: &leckwehr_incident::PlanRecord) -> Result<Warranted, ControlError> {
-        self.record("control-room", plan_facts(plan))?;
-        if self.situation.plans.get(&plan.hash).is_none_or(|view| view.plan != *plan) {
-            return Err(ControlError::PlanNotRecorded { hash: plan.hash.clone() });
-        }
-        self.say(Output::Approve { plan: plan.clone() });
-        // People need longer to decide than it takes to tell the public that something is wrong.
-        if self.situation.phase == Phase::Declared {
-            self.publish().await?;
-        }
-        let mut approvals = Vec::new();
-        let mut names = BTreeSet::new();
-        while names.len() < self.config.approvals_min {
-            match self.inputs.recv().await.ok_or(ControlError::Deserted)? {
-                Input::Approved { hash, approval } if hash == plan.hash && self.is_signed(&approval, &hash) => {
-                    if !names.insert(approval.approver.clone()) {
-                        continue;
-                    }
-                    let (approver, signature) = (approval.approver.clone(), approval.signature.clone());
-                    let approved = What::PlanApproved {
-                        hash,
-                        approver: approver.clone(),
-                        signature,
-                        valid_until: None,
-                        on_behalf_of: None,
-                    };
-                    self.record(&approver, vec![approved])?;
-                    approvals.push(approval);
-                }
-                other => {
-                    self.take(other);
-                    self.look()?;
-                }
-            }
-        }
-        Ok(Warranted {
-            plan: plan.clone(),
-            approvals,
-        })
-    }
-
-    /// Returns whether a known approver signed this hash. Guards and agents check again for themselves.
-    fn is_signed(&self, approval: &Approval, hash: &str) -> bool {
-        let key = self
-            .config
-            .approvers
-            .get(&approval.approver)
-            .map(|key| VerifyingKey::from_bytes(*key));
-        key.zip(from_hex(&approval.signature))
-            .is_some_and(|(key, signature)| key.verify(hash.as_bytes(), &signature).is_ok())
-    }
-
     /// Returns a generation that is newer than any plan's before, of this incident and of earlier ones: the milliseconds since
     /// 1970, because executors remember the newest they saw.
     pub(crate) fn next_generation(&self) -> u64 {
         let newest = self
-            .situation
+            .journal
+            .situation()
             .plans
             .values()
             .map(|p| p.plan.generation)
@@ -356,10 +362,12 @@ impl<W: Wires> Room<W> {
             if let Some(sequence) = reply.results.get("sequence").and_then(serde_json::Value::as_u64) {
                 awaited.push((format!("sensor-{}", executor.trim_start_matches("agent:")), sequence));
             }
-            self.take_egress(executor, &reply.results);
+            self.take_egress(executor, &reply.results)?;
             self.record_untold(executor, &reply.results)?;
         }
         self.record_silence(silent)?;
+        let refused = refusals(&self.courier, &mut self.reports_seen, self.journal.situation()).await;
+        self.record("control-room", refused)?;
         self.take_waiting()?;
         awaited.retain(|(sensor, number)| self.given_up.get(sensor).is_none_or(|lost| lost < number));
         self.await_records(awaited).await
@@ -393,7 +401,7 @@ impl<W: Wires> Room<W> {
         let words = silent
             .into_iter()
             .map(|executor| format!("{executor} does not answer: whether all of its records arrived is not known"));
-        let new = words.filter(|what| !self.situation.unknown.contains(&format!("{room}: {what}")));
+        let new = words.filter(|what| !self.journal.situation().unknown.contains(&format!("{room}: {what}")));
         let facts = new.map(|what| What::NotKnown { room: room.into(), what }).collect();
         self.record(room, facts)
     }
@@ -407,9 +415,9 @@ impl<W: Wires> Room<W> {
     }
 
     /// Writes a guard's egress counters into the telemetry, as its own sensor would.
-    fn take_egress(&mut self, guard: &str, results: &serde_json::Value) {
+    fn take_egress(&mut self, guard: &str, results: &serde_json::Value) -> Result<(), ControlError> {
         let Some(egress) = results.get("egress").and_then(serde_json::Value::as_object) else {
-            return;
+            return Ok(());
         };
         let at = self.wires.now();
         for (address, counter) in egress {
@@ -418,8 +426,14 @@ impl<W: Wires> Room<W> {
                 "event": {"category": ["network"], "dataset": "guard.egress", "action": "counter"},
                 "observer": {"name": guard}, "destination": {"ip": address}, "source": {"bytes": counter.get("bytes")},
             });
-            self.intake.push_line("poll", line.to_string().as_bytes());
+            let line = line.to_string();
+            self.spool.push(&Spooled::Line {
+                from: POLL.into(),
+                line: line.clone(),
+            })?;
+            self.intake.push_line(POLL, line.as_bytes());
         }
+        Ok(())
     }
 
     /// Notes how much more left through a guard than its counters per address account for, and says it once.
@@ -439,7 +453,7 @@ impl<W: Wires> Room<W> {
         let most = self.untold.entry(guard.to_owned()).or_default();
         *most = untold.max(*most);
         let known = format!("telemetry: {guard} let out");
-        if self.situation.unknown.iter().any(|u| u.starts_with(&known)) {
+        if self.journal.situation().unknown.iter().any(|u| u.starts_with(&known)) {
             return Ok(());
         }
         let what = format!(
@@ -470,17 +484,24 @@ impl<W: Wires> Room<W> {
         let accounts: Vec<What> = self.intake.accounts().values().map(SensorAccount::to_fact).collect();
         self.record("telemetry", accounts)?;
         let export = self.config.folder.join("ledger-export");
-        self.ledger.export(&export)?;
-        let entries = self.ledger.size();
-        self.ledger.close()?;
-        let situation = hex(&sha256(self.situation.to_json().as_bytes()));
+        if export.exists() {
+            std::fs::remove_dir_all(&export).map_err(|source| ControlError::Io {
+                what: format!("cannot replace {}", export.display()),
+                source,
+            })?;
+        }
+        self.journal.ledger().export(&export)?;
+        let entries = self.journal.ledger().size();
+        let situation = self.journal.close()?;
+        let situation = hex(&sha256(situation.to_json().as_bytes()));
         let _ = self.outputs.send(Output::Closed { entries, situation });
         Ok(())
     }
 
     /// Returns the ledger's size and the hash line of its checkpoint.
     pub(crate) fn ledger_line(&self) -> (u64, String) {
-        let hash = self.ledger.checkpoint().lines().nth(2).unwrap_or_default().to_owned();
-        (self.ledger.size(), hash)
+        let ledger = self.journal.ledger();
+        let hash = ledger.checkpoint().lines().nth(2).unwrap_or_default().to_owned();
+        (ledger.size(), hash)
     }
 }

@@ -1,13 +1,15 @@
 use std::collections::BTreeSet;
 
-use leckwehr_contain::{ContainError, CutOption, harm_of, options, takedown_plan};
-use leckwehr_guard::{Action, Order};
-use leckwehr_incident::{Phase, PlanRecord, PlanStep, ServiceLevel, StepOutcome, What};
+use leckwehr_contain::{ContainError, harm_of, options, takedown_plan};
+use leckwehr_guard::Order;
+use leckwehr_incident::{Phase, PlanKind, PlanRecord, PlanStep, PlanView, ServiceLevel, StepOutcome, What};
 use leckwehr_trace::claims;
 
 use crate::config::{Output, Wires};
+use crate::cut::CutActuator;
 use crate::errand::{Errand, Warranted};
 use crate::error::ControlError;
+use crate::execution::{Ended, Execution};
 use crate::proof::Proof;
 use crate::room::Room;
 
@@ -15,6 +17,8 @@ use crate::room::Room;
 const WAVES_MAX: u64 = 6;
 /// A cut undoes itself after this time unless the control room still stands behind it, in milliseconds.
 const LEASE_MS: u64 = 24 * 3_600_000;
+/// Age of a lease after which it is renewed, in milliseconds.
+const RENEW_AFTER_MS: i64 = 8 * 3_600_000;
 /// Port that every host answers on: the logon service.
 pub(crate) const LOGON_PORT: u16 = 22;
 
@@ -22,13 +26,22 @@ impl<W: Wires> Room<W> {
     /// Plans, gets approved, cuts and proves the cut, again until nothing is left to cut. False if there was nothing at all.
     pub(crate) async fn contain(&mut self) -> Result<bool, ControlError> {
         let (mut refused, mut proof) = (BTreeSet::new(), Proof::default());
-        for wave in 1..=WAVES_MAX {
+        // Of a room that was killed: its plans are ended as they were approved, before anything new is planned.
+        let begun = self.takedowns();
+        for plan in &begun {
+            self.carry_out(plan, &mut refused, &mut proof).await?;
+        }
+        let waves = begun.len() as u64;
+        for wave in waves + 1..=WAVES_MAX {
             self.settle().await?;
             let impact = self.impact();
             let policy = self.config.policy.clone();
             let choices = options(&impact, &self.config.estate, &policy);
             let Some(choice) = choices.into_iter().find(|o| o.scale == policy.scale) else {
-                return Ok(false);
+                if wave == 1 {
+                    return Ok(false);
+                }
+                break;
             };
             let left_alone = self.cut_already().union(&refused).cloned().collect();
             let generation = self.next_generation();
@@ -47,19 +60,16 @@ impl<W: Wires> Room<W> {
                     break;
                 }
             };
-            if self.situation.phase == Phase::Watching {
+            if self.journal.situation().phase == Phase::Watching {
                 self.enter(Phase::Alarm, "an alarm needs a decision")?;
             }
-            if self.situation.phase != Phase::Declared {
+            if self.journal.situation().phase != Phase::Declared {
                 self.enter(Phase::Declared, "a critical alarm; a takedown is proposed")?;
             }
             let by_hand = choice.by_hand.iter();
             let by_hand = by_hand.map(|id| format!("{id} has no guard: cut it by hand"));
             self.ask_people("contain", by_hand.chain(choice.undecided.values().cloned()).collect())?;
-            let warrant = self.approvals(&plan).await?;
-            self.execute_cut(&warrant, &choice).await?;
-            proof.add(self.prove(&plan).await?);
-            refused.extend(self.hand_over(&plan)?);
+            self.carry_out(&plan, &mut refused, &mut proof).await?;
         }
         let reason = match (refused.len(), proof.unproven) {
             (0, 0) => "every planned cut is verified from both sides".to_owned(),
@@ -70,6 +80,34 @@ impl<W: Wires> Room<W> {
         };
         self.claim_cut(&proof).await?;
         self.enter(Phase::Contained, &reason)?;
+        self.assess().await?;
+        Ok(true)
+    }
+
+    /// Gets a plan approved and carried out, and proves it from both sides.
+    async fn carry_out(
+        &mut self,
+        plan: &PlanRecord,
+        refused: &mut BTreeSet<String>,
+        proof: &mut Proof,
+    ) -> Result<(), ControlError> {
+        if !self.has_ended(plan) {
+            let warrant = self.approvals(plan).await?;
+            let ended = self.execute_cut(&warrant).await?;
+            if let Ended::Stopped { reason } | Ended::Undone { reason } = ended {
+                self.ask_people(
+                    "contain",
+                    vec![format!("plan {} was not carried through: {reason}", plan.hash)],
+                )?;
+            }
+        }
+        proof.add(self.prove(plan).await?);
+        refused.extend(self.hand_over(plan)?);
+        Ok(())
+    }
+
+    /// Says how far the attacker came, with what cannot be known.
+    pub(crate) async fn assess(&mut self) -> Result<(), ControlError> {
         self.publish().await?;
         self.settle().await?;
         let impact = self.impact();
@@ -77,8 +115,7 @@ impl<W: Wires> Room<W> {
         let facts = std::iter::once(What::Assessed { impact }).chain(said.into_iter().map(|claim| What::Claimed { claim }));
         self.record("trace", facts.collect())?;
         self.enter(Phase::Assessed, "the impact analysis stands, with what it cannot know")?;
-        self.publish().await?;
-        Ok(true)
+        self.publish().await
     }
 
     /// Targets of a plan that no guard cut: people must, and no further plan asks for them.
@@ -99,7 +136,7 @@ impl<W: Wires> Room<W> {
 
     /// Leaves something to people; what they were asked before is not asked again.
     pub(crate) fn ask_people(&mut self, room: &str, whats: Vec<String>) -> Result<(), ControlError> {
-        let asked = |what: &String| self.situation.open_decisions.contains(&format!("{room}: {what}"));
+        let asked = |what: &String| self.journal.situation().open_decisions.contains(&format!("{room}: {what}"));
         let new = whats
             .into_iter()
             .filter(|what| !asked(what))
@@ -110,43 +147,89 @@ impl<W: Wires> Room<W> {
 
     pub(crate) fn cut_already(&self) -> BTreeSet<String> {
         let isolated = self
-            .situation
+            .journal
+            .situation()
             .hosts
             .iter()
             .filter(|(_, h)| h.isolated)
             .map(|(id, _)| id.clone());
-        isolated.chain(self.situation.connections_cut.iter().cloned()).collect()
+        isolated
+            .chain(self.journal.situation().connections_cut.iter().cloned())
+            .collect()
     }
 
-    /// Connections first, then hosts: each group in one go at all guards.
-    async fn execute_cut(&mut self, warrant: &Warranted, choice: &CutOption) -> Result<(), ControlError> {
-        for action in ["cut-connection", "isolate-host"] {
-            let steps: Vec<PlanStep> = warrant.plan.steps.iter().filter(|s| s.action == action).cloned().collect();
-            let outcomes = self.execute_steps(warrant, &steps, |step| {
-                Order::new(Action::Deny, "x-leckwehr:compartment", step.target.clone()).with("x-leckwehr:lease_ms", LEASE_MS)
+    /// Carries an approved takedown out, or goes on with it: connections first, then hosts, each group in one go at all guards.
+    pub(crate) async fn execute_cut(&mut self, warrant: &Warranted) -> Result<Ended, ControlError> {
+        let (courier, life_lines) = (self.courier.clone(), self.config.life_lines.clone());
+        let actuator = CutActuator {
+            courier: &courier,
+            warrant,
+            life_lines: &life_lines,
+            lease_ms: LEASE_MS,
+        };
+        let ended = Execution::new(&warrant.plan, &actuator).run(&mut self.journal).await?;
+        for step in &warrant.plan.steps {
+            self.say(Output::Step {
+                text: format!("{} {}", step.action, step.target),
             });
-            for (step, done) in steps.iter().zip(outcomes.await?) {
-                if done && action == "isolate-host" {
-                    self.record(
-                        &step.executor,
-                        vec![What::HostIsolated {
-                            system: step.target.clone(),
-                            isolated: true,
-                        }],
-                    )?;
-                } else if done {
-                    self.record(
-                        &step.executor,
-                        vec![What::ConnectionCut {
-                            connection: step.target.clone(),
-                            cut: true,
-                        }],
-                    )?;
-                }
-            }
         }
-        let reason = format!("takedown, {} scale", serde_word(&choice.scale));
-        self.record_levels(&reason)
+        let reason = match &ended {
+            Ended::Undone { .. } => "a takedown was undone".to_owned(),
+            _ => format!("takedown, {} scale", serde_word(&self.config.policy.scale)),
+        };
+        self.record_levels(&reason)?;
+        self.plan_renewal();
+        Ok(ended)
+    }
+
+    /// Gives every cut that stands more time before it undoes itself.
+    pub(crate) async fn renew_leases(&mut self) -> Result<(), ControlError> {
+        let (courier, now) = (self.courier.clone(), self.wires.now());
+        let horizon = now.plus_ms(LEASE_MS.cast_signed() - RENEW_AFTER_MS);
+        let (cut, mut failed) = (self.cut_already(), Vec::new());
+        for plan in self.standing(&cut) {
+            let warrant = self.warrant_in_facts(&plan);
+            let actuator = CutActuator {
+                courier: &courier,
+                warrant: &warrant,
+                life_lines: &[],
+                lease_ms: LEASE_MS,
+            };
+            let renewal = Execution::new(&plan, &actuator)
+                .renew(&mut self.journal, horizon, |s| cut.contains(&s.target))
+                .await?;
+            failed.extend(renewal.failed);
+        }
+        self.plan_renewal();
+        let failed = failed.into_iter();
+        let words = failed.map(|(target, why)| format!("the cut of {target} will undo itself, it cannot be renewed: {why}"));
+        self.ask_people("contain", words.collect())
+    }
+
+    /// Takedown plans with a cut that still stands.
+    fn standing(&self, cut: &BTreeSet<String>) -> Vec<PlanRecord> {
+        let views = self.journal.situation().plans.values();
+        let takedowns = views.filter(|view| view.plan.kind == PlanKind::Takedown);
+        let stands = |view: &&PlanView| {
+            let mut steps = view.plan.steps.iter();
+            steps.any(|s| view.stands(s.number) && cut.contains(&s.target))
+        };
+        takedowns.filter(stands).map(|view| view.plan.clone()).collect()
+    }
+
+    /// Notes when leases are to be renewed next.
+    fn plan_renewal(&mut self) {
+        let cut = self.cut_already();
+        let ends = self.journal.situation().plans.values().flat_map(|view| {
+            let standing = view
+                .plan
+                .steps
+                .iter()
+                .filter(|s| view.stands(s.number) && cut.contains(&s.target));
+            standing.filter_map(|s| view.leases.get(&s.number))
+        });
+        let left_ms = LEASE_MS.cast_signed() - RENEW_AFTER_MS;
+        self.renew_at = ends.min().map(|end| end.plus_ms(-left_ms));
     }
 
     /// Intent for all, orders side by side, outcome for all. Returns which steps were done.
@@ -199,7 +282,7 @@ impl<W: Wires> Room<W> {
         let mut changes = Vec::new();
         for id in estate.services.keys() {
             let mut level = harmed.get(id).copied().unwrap_or(ServiceLevel::Full);
-            let before = self.situation.services.get(id).map(|s| s.level);
+            let before = self.journal.situation().services.get(id).map(|s| s.level);
             if level == ServiceLevel::Full && before.is_some_and(|b| b < ServiceLevel::Full) {
                 level = ServiceLevel::Provisional;
             }

@@ -17,8 +17,8 @@ use crate::order::{Action, Order, Reply};
 use crate::switch::{Position, Switch};
 use crate::warrant::{Clock, Refusal};
 
-/// Target of cuts: a system or connection by its id.
-pub(crate) const COMPARTMENT: &str = "x-leckwehr:compartment";
+/// Target of cuts and of questions about them: a system or connection by its id.
+pub const COMPARTMENT: &str = "x-leckwehr:compartment";
 /// Target of the profile for packet filters.
 pub(crate) const RULE_NUMBER: &str = "slpf:rule_number";
 /// Argument that makes a cut undo itself, in milliseconds.
@@ -154,6 +154,31 @@ impl<F: Firewall> GuardExecutor<F> {
         Ok(Some(interfaces))
     }
 
+    /// Says what a compartment has that can be cut and what of it is cut: interfaces by the kernel's state, a switch by its own.
+    async fn compartment(&mut self, order: &Order) -> Result<Reply, Refusal> {
+        let target = order.target_text().to_owned();
+        let (all, cut) = match self.cutting(order)? {
+            Cutting::Interfaces(interfaces) => {
+                let all = interfaces.clone();
+                let state = self.firewall.state().map_err(failed)?.cut;
+                let cut = all.iter().filter(|i| state.contains_key(*i)).cloned().collect();
+                (all, cut)
+            }
+            Cutting::Switch(switch) => {
+                let position = switch.read().await.map_err(|error| Refusal::Failed {
+                    reason: error.to_string(),
+                })?;
+                let cut = if position == Position::Cut {
+                    vec![target.clone()]
+                } else {
+                    Vec::new()
+                };
+                (vec![target], cut)
+            }
+        };
+        Ok(Reply::done(json!({ "interfaces": all, "cut": cut })))
+    }
+
     async fn turn(&mut self, order: &Order) -> Result<Reply, Refusal> {
         let Some(interfaces) = self.interfaces(order)? else {
             return self.turn_switch(order).await;
@@ -274,6 +299,7 @@ impl<F: Firewall> GuardExecutor<F> {
 impl<F: Firewall> Executor for GuardExecutor<F> {
     async fn execute(&mut self, order: &Order, _step: Option<&PlanStep>) -> Result<Reply, Refusal> {
         match (order.action, order.target_type()) {
+            (Action::Query, COMPARTMENT) => self.compartment(order).await,
             (Action::Query, kind) => {
                 let mut reply = self.look().await?;
                 if let (Some(results), "features") = (reply.results.as_object_mut(), kind) {

@@ -47,7 +47,7 @@ pub use executor::Executor;
 pub use fence::Fence;
 pub use firewall::{Counter, Firewall, FirewallError, FirewallState};
 pub use flows::{Ended, Ending, Flows};
-pub use guard::GuardExecutor;
+pub use guard::{COMPARTMENT, GuardExecutor};
 pub use journal::{Event, InForce, Journal, Report};
 pub use management::Management;
 pub use nft::Nft;

@@ -220,6 +220,9 @@ pub struct Envelope {
     /// Words for the plan.
     #[serde(default)]
     pub approvals: Vec<Approval>,
+    /// Number of the control room's start: orders of an older start than the newest seen are refused.
+    #[serde(default)]
+    pub epoch: u64,
     /// The control room's signature over all of this, for orders that change something ([`Envelope::sealed`]). An order with a
     /// seal that was done already is answered, not done again.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -71,6 +71,14 @@ pub enum Refusal {
         /// Newest seen.
         newest: u64,
     },
+    /// A control room that started later is in charge.
+    #[error("this control room started before the one that is in charge (epoch {found}, newest {newest})")]
+    StaleController {
+        /// Epoch of the order.
+        found: u64,
+        /// Newest seen.
+        newest: u64,
+    },
     /// The fence could not be written.
     #[error("the fence could not be written, so nothing was begun")]
     Fence(#[source] io::Error),
@@ -188,6 +196,10 @@ impl Warrant {
     pub fn check<'a>(&mut self, envelope: &'a Envelope) -> Result<Warranted<'a>, Refusal> {
         let order = &envelope.order;
         if !order.action.needs_warrant() {
+            // Its first question fences the control room that died off: what that one sent is refused when it arrives late.
+            if envelope.check_seal(&self.executor, &self.controller, (self.clock)()).is_ok() {
+                self.fence.pass_epoch(envelope.epoch)?;
+            }
             return Ok(Warranted::Question);
         }
         let (plan, number) = envelope.plan.as_ref().ok_or(Refusal::NoPlan)?;
@@ -205,6 +217,7 @@ impl Warrant {
         if order.is_undo() && !self.journal.in_force().contains_key(&(plan.hash.clone(), *number)) {
             return Err(Refusal::NothingToUndo { step: *number });
         }
+        self.fence.pass_epoch(envelope.epoch)?;
         self.fence.pass(plan.generation)?;
         let task = if order.is_undo() { Task::Undo } else { Task::Do };
         Ok(Warranted::Step { step, seal, task })
@@ -216,10 +229,13 @@ impl Warrant {
             let key = self.approvers.get(&word.approver);
             key.is_some_and(|key| word.is_of(key, &plan.hash))
         });
+        // A step that stands may be taken back or given more time on the words on which it was begun.
+        let step = envelope.plan.as_ref().map(|(plan, number)| (plan.hash.clone(), *number));
+        let stands = step.is_some_and(|step| self.journal.in_force().contains_key(&step));
         let (mut all, mut in_time) = (BTreeSet::new(), BTreeSet::new());
         for word in known {
             all.insert(word.approver.as_str());
-            if envelope.order.is_undo() || word.valid_until.is_none_or(|end| now <= end) {
+            if stands || envelope.order.is_undo() || word.valid_until.is_none_or(|end| now <= end) {
                 in_time.insert(word.approver.as_str());
             }
         }

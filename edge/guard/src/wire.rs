@@ -38,6 +38,8 @@ struct Warranting {
     step: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     approvals: Vec<Approval>,
+    #[serde(default)]
+    epoch: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seal: Option<Seal>,
 }
@@ -67,6 +69,7 @@ pub(crate) fn request_bytes(envelope: &Envelope, to: &str) -> serde_json::Result
         plan: envelope.plan.as_ref().map(|(plan, _)| plan.clone()),
         step: envelope.plan.as_ref().map(|(_, step)| *step),
         approvals: envelope.approvals.clone(),
+        epoch: envelope.epoch,
         seal: envelope.seal.clone(),
     };
     let mut headers = json!({"request_id": envelope.request_id, "from": CONTROL_ROOM, "to": [to], OURS: warranting});
@@ -112,6 +115,7 @@ pub(crate) fn read_request(bytes: &[u8]) -> Result<Envelope, OpenC2Fault> {
         order,
         plan,
         approvals: warranting.approvals,
+        epoch: warranting.epoch,
         seal: warranting.seal,
     })
 }

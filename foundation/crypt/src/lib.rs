@@ -25,5 +25,5 @@ pub use digest::{Hasher, from_hex, hex, sha256};
 pub use pki::{Authority, Identity, PkiError, client_tls, listener_tls, peer_tls, server_tls};
 pub use redacted::Redacted;
 pub use seal::{OpeningKey, RecordKey, SealError, SealingKey, random_bytes, scrambled};
-pub use sign::{SignError, SigningKey, VerifyingKey};
+pub use sign::{SignError, Signer, SigningKey, VerifyingKey};
 pub use uuid::uuid_v5;

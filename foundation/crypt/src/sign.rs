@@ -8,9 +8,27 @@ pub enum SignError {
     /// The key's bytes are not a key.
     #[error("not an Ed25519 key (32 bytes)")]
     BadKey,
+    /// Whatever holds the key did not sign.
+    #[error("whatever holds the key did not sign")]
+    NoSigner,
     /// The signature does not fit the message and key.
     #[error("the signature does not fit")]
     BadSignature,
+}
+
+/// Something that signs with an Ed25519 key: a key in memory, or hardware that never gives it out.
+pub trait Signer {
+    /// Signs a message.
+    ///
+    /// # Errors
+    /// The key cannot be used now: a token is not there, or a person said no.
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError>;
+}
+
+impl Signer for SigningKey {
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
+        Ok(Self::sign(self, message))
+    }
 }
 
 /// An Ed25519 private key (RFC 8032).

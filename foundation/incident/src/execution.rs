@@ -21,6 +21,8 @@ pub struct WordView {
     /// In whose place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_behalf_of: Option<String>,
+    /// When it was given.
+    pub given: Timestamp,
     /// Until when it counts.
     pub valid_until: Timestamp,
     /// Ed25519 signature over the plan's hash and the end of validity, hex.
@@ -61,6 +63,9 @@ pub struct PlanView {
     /// What the last dry run found in its way; `None` before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rehearsed: Option<Vec<String>>,
+    /// What must never be lost and answered before the plan began; `None` if nothing was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life_lines: Option<Vec<String>>,
     /// States of targets before their steps, by number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub seen: BTreeMap<u32, String>,
@@ -87,6 +92,7 @@ impl PlanView {
             words: Vec::new(),
             refusals: Vec::new(),
             rehearsed: None,
+            life_lines: None,
             seen: BTreeMap::new(),
             leases: BTreeMap::new(),
             undo: None,
@@ -132,6 +138,7 @@ impl PlanView {
                     self.words.push(WordView {
                         approver: approver.clone(),
                         on_behalf_of: on_behalf_of.clone(),
+                        given: at,
                         valid_until,
                         signature: signature.clone(),
                     });
@@ -143,6 +150,7 @@ impl PlanView {
                 self.approvals.retain(|name| name != approver);
             }
             What::PlanRehearsed { problems, .. } => self.rehearsed = Some(problems.clone()),
+            What::LifeLinesSeen { alive, .. } => self.life_lines = Some(alive.clone()),
             What::StepSeen { step, state, .. } => {
                 // The first look is the one before the deed.
                 self.seen.entry(*step).or_insert_with(|| state.clone());

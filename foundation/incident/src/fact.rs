@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Alarm, Claim, Delegation, Finding, Impact, PaymentStage, Phase, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome,
-    Suppression, Timestamp, Verdict,
+    Suppression, Timestamp, Verdict, WordView,
 };
 
 /// The newest version of the vocabulary that this build writes and reads.
@@ -183,6 +183,15 @@ pub enum What {
         /// What would keep steps from being done, each a sentence.
         problems: Vec<String>,
     },
+    /// What must never be lost was tried before a plan began. Since version 4.
+    LifeLinesSeen {
+        /// SHA-256 of the plan, hex.
+        plan: String,
+        /// What answered, each in words: if it no longer does, the plan is undone.
+        alive: Vec<String>,
+        /// What did not answer even before the plan, and so says nothing about it.
+        silent: Vec<String>,
+    },
     /// The state of a step's target before the step, to which an undo leads back. Since version 3.
     StepSeen {
         /// SHA-256 of the plan, hex.
@@ -207,6 +216,9 @@ pub enum What {
         plan: String,
         /// Why: a person's word, or what was lost.
         reason: String,
+        /// The words of those who ordered it; none where something was lost.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        words: Vec<WordView>,
     },
     /// A step is about to be undone. Since version 3.
     UndoIntended {
@@ -383,7 +395,7 @@ impl What {
             | Self::UndoOrdered { .. }
             | Self::UndoIntended { .. }
             | Self::UndoEnded { .. } => 3,
-            Self::PaymentRun { .. } => 4,
+            Self::PaymentRun { .. } | Self::LifeLinesSeen { .. } => 4,
             _ => 1,
         }
     }

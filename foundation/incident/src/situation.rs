@@ -246,6 +246,7 @@ impl Situation {
             | What::ApprovalRefused { hash, .. }
             | What::ApprovalExpired { hash, .. }
             | What::PlanRehearsed { plan: hash, .. }
+            | What::LifeLinesSeen { plan: hash, .. }
             | What::StepSeen { plan: hash, .. }
             | What::StepIntended { plan: hash, .. }
             | What::StepEnded { plan: hash, .. }

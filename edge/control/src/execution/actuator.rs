@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use leckwehr_incident::{PlanStep, StepOutcome, Timestamp, What};
@@ -52,9 +53,9 @@ pub trait Actuator: Sync {
         async { ends }
     }
 
-    /// Returns why the plan must be undone at once: the way to an executor or something that may never be cut is lost.
-    fn lost(&self) -> impl Future<Output = Option<String>> + Send {
-        async { None }
+    /// Tries everything that must never be lost, the ways to executors included: what it is, in words, and whether it answers.
+    fn life_lines(&self) -> impl Future<Output = BTreeMap<String, bool>> + Send {
+        async { BTreeMap::new() }
     }
 
     /// Returns the facts that follow from a verified step, or from its verified undoing. They are written together with the

@@ -41,6 +41,18 @@ impl Journal {
         clock: Clock,
         faults: Arc<dyn Faults>,
     ) -> Result<Self, ControlError> {
+        Self::open_telling(folder, origin, key, clock, faults, &mut |_| ())
+    }
+
+    /// Opens the ledger as [`Self::open`] does and tells of every fact that it holds.
+    pub fn open_telling(
+        folder: &Path,
+        origin: &str,
+        key: SigningKey,
+        clock: Clock,
+        faults: Arc<dyn Faults>,
+        each: &mut dyn FnMut(&Fact),
+    ) -> Result<Self, ControlError> {
         let is_new = !folder.exists();
         let mut ledger = if is_new {
             Ledger::create_without_key(folder, origin, key)?
@@ -54,6 +66,7 @@ impl Journal {
             for (index, bytes) in (first..end).zip(ledger.entries(first..end)?) {
                 let fact = Fact::from_bytes(index, &bytes).map_err(leckwehr_incident::SituationError::from)?;
                 situation.apply(&fact)?;
+                each(&fact);
             }
             first = end;
         }

@@ -18,17 +18,24 @@ pub struct Renewal {
 }
 
 impl<A: Actuator> Execution<'_, A> {
-    /// Gives every step that stands and whose lease ends before `horizon` more time.
+    /// Gives every step that stands, is still `wanted` and whose lease ends before `horizon` more time. What another plan took
+    /// back is not wanted: a reconnected host must not be cut again.
     ///
     /// A lease that ran out while no control room was there is renewed just so: the plan stands, and its target is cut again.
-    pub async fn renew(&self, journal: &mut Journal, horizon: Timestamp) -> Result<Renewal, ControlError> {
+    pub async fn renew(
+        &self,
+        journal: &mut Journal,
+        horizon: Timestamp,
+        wanted: impl Fn(&PlanStep) -> bool,
+    ) -> Result<Renewal, ControlError> {
         let view = journal.plan(&self.plan.hash)?;
         let mut renewal = Renewal::default();
         if view.undo.is_some() {
             return Ok(renewal);
         }
         let mut due: BTreeMap<String, Vec<PlanStep>> = BTreeMap::new();
-        for step in view.plan.steps.iter().filter(|s| view.stands(s.number)) {
+        let standing = view.plan.steps.iter().filter(|s| view.stands(s.number) && wanted(s));
+        for step in standing {
             match view.leases.get(&step.number) {
                 Some(end) if *end < horizon => due.entry(step.executor.clone()).or_default().push(step.clone()),
                 Some(end) => renewal.next_end = Some(renewal.next_end.map_or(*end, |next| next.min(*end))),

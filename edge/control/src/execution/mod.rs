@@ -15,6 +15,7 @@ mod actuator;
 mod fault;
 mod journal;
 mod lease;
+mod life_line;
 mod open;
 mod run;
 mod undo;

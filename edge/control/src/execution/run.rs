@@ -72,7 +72,9 @@ impl<'a, A: Actuator> Execution<'a, A> {
                 }
             }
         }
-        problems.extend(self.actuator.lost().await);
+        let life_lines = self.actuator.life_lines().await;
+        let silent = life_lines.into_iter().filter(|(_, answers)| !answers);
+        problems.extend(silent.map(|(line, _)| format!("the life-line {line} does not answer")));
         let plan = self.plan.hash.clone();
         let whats = vec![What::PlanRehearsed {
             plan,
@@ -222,20 +224,6 @@ impl<'a, A: Actuator> Execution<'a, A> {
         let reading = self.actuator.read(step).await;
         journal.pass(Point::AfterRead)?;
         Ok(reading)
-    }
-
-    /// Undoes the plan if it cost a life-line or the way to an executor.
-    async fn check_life_lines(&self, journal: &mut Journal) -> Result<Option<Ended>, ControlError> {
-        journal.pass(Point::BeforeProbe)?;
-        let lost = self.actuator.lost().await;
-        journal.pass(Point::AfterProbe)?;
-        let Some(reason) = lost else { return Ok(None) };
-        if journal.plan(&self.plan.hash)?.steps.is_empty() {
-            return Ok(Some(Ended::Stopped {
-                reason: format!("{reason}, and nothing was done yet: find out why first"),
-            }));
-        }
-        self.undo(journal, BY, &reason).await.map(Some)
     }
 
     /// Returns why nothing else may be begun after the first stage, if it was a single step that is not verified.

@@ -17,6 +17,7 @@ impl<A: Actuator> Execution<'_, A> {
             let ordered = What::UndoOrdered {
                 plan: self.plan.hash.clone(),
                 reason: reason.to_owned(),
+                words: Vec::new(),
             };
             journal.record(by, vec![ordered])?;
         }

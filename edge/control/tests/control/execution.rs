@@ -128,10 +128,12 @@ impl Actuator for World {
         Ok(())
     }
 
-    async fn lost(&self) -> Option<String> {
-        let target = self.life_line?;
-        let lost = self.cut.lock().unwrap().contains(target);
-        lost.then(|| format!("the life-line behind {target} is lost"))
+    async fn life_lines(&self) -> BTreeMap<String, bool> {
+        let Some(target) = self.life_line else {
+            return BTreeMap::new();
+        };
+        let is_lost = self.cut.lock().unwrap().contains(target);
+        [(format!("pump behind {target}"), !is_lost), ("dead before".into(), false)].into()
     }
 }
 
@@ -338,7 +340,7 @@ fn a_lost_life_line_undoes_the_plan_by_itself() {
     };
     let (_, ended, journal, _kept) = run_with_fault(&world, usize::MAX, |_| true, async |e, j| e.run(j).await);
     assert!(
-        matches!(ended, Ended::Undone { ref reason } if reason.contains("fs-1 is lost")),
+        matches!(ended, Ended::Undone { ref reason } if reason.contains("pump behind fs-1")),
         "{ended:?}"
     );
     assert_eq!(world.cut.lock().unwrap().iter().collect::<Vec<_>>(), ["old"]);

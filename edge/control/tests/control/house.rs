@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddrV4;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -170,6 +171,8 @@ pub struct Truth {
     pub sequences: BTreeMap<String, u64>,
     /// Bytes that left in all, of which 100 to an address that is told apart.
     pub left_bytes: u64,
+    /// Compartments that guards say are cut and are not.
+    pub lied_about: BTreeSet<String>,
     /// Packets that a guard has seen pass the cut.
     pub passed_packets: u64,
     /// What the web host has.
@@ -286,7 +289,9 @@ impl Firewall for SharedFirewall {
     fn cut(&mut self, interfaces: &[String], _lease_ms: Option<u64>) -> Result<(), FirewallError> {
         let mut truth = self.0.lock().unwrap();
         truth.done.extend(interfaces.iter().map(|i| format!("deny {i}")));
-        truth.cut.extend(interfaces.iter().cloned());
+        let honest = |i: &&String| !truth.lied_about.contains(*i);
+        let cut: Vec<String> = interfaces.iter().filter(honest).cloned().collect();
+        truth.cut.extend(cut);
         Ok(())
     }
 
@@ -301,7 +306,12 @@ impl Firewall for SharedFirewall {
         let truth = self.0.lock().unwrap();
         let counter = |bytes| Counter { packets: 1, bytes };
         Ok(FirewallState {
-            cut: truth.cut.iter().map(|i| (i.clone(), Counter::default())).collect(),
+            cut: truth
+                .cut
+                .iter()
+                .chain(&truth.lied_about)
+                .map(|i| (i.clone(), Counter::default()))
+                .collect(),
             egress: [([198, 51, 100, 7].into(), counter(100))].into(),
             passed: [(
                 "in0".to_owned(),
@@ -413,6 +423,8 @@ pub struct House {
     pub systems_max: usize,
     /// Whether the control room knows the vault.
     pub has_vault: bool,
+    /// When the control room is torn down and started again, one for each start: what it said last.
+    pub stops: Vec<fn(&Output) -> bool>,
     /// Whether the books are closed when the telemetry is in, not at the recovery.
     pub finishes_at_once: bool,
 }
@@ -436,13 +448,14 @@ fn person(name: &str) -> SigningKey {
 
 /// One person's word for a hash.
 pub fn word(name: &str, plan: &PlanRecord, signed: &str) -> Input {
-    let signature = hex(&person(name).sign(signed.as_bytes()));
+    let valid_until = Some(Timestamp(START).plus_ms(6 * 3_600_000));
+    let signature = hex(&person(name).sign(&Approval::message(signed, valid_until)));
     Input::Approved {
         hash: plan.hash.clone(),
         approval: Approval {
             approver: name.into(),
             signature,
-            valid_until: None,
+            valid_until,
         },
     }
 }
@@ -463,6 +476,7 @@ impl House {
             manners: BTreeMap::new(),
             systems_max: 100,
             has_vault: true,
+            stops: Vec::new(),
             finishes_at_once: false,
         }
     }
@@ -556,6 +570,8 @@ impl House {
                 .map(|n| ((*n).to_owned(), *person(n).verifying_key().as_bytes()))
                 .collect(),
             approvals_min: 2,
+            rules: None,
+            life_lines: Vec::new(),
             minute_ms: 5,
         };
         let cables = Cables {
@@ -566,19 +582,23 @@ impl House {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut closed_with = None;
-        let outcome = runtime.block_on(async {
+        let mut stops = self.stops.iter();
+        let mut waiting: Vec<Input> = std::iter::once(Input::EndLearning)
+            .chain(telemetry.into_iter().map(|line| Input::Telemetry { line }))
+            .chain(self.finishes_at_once.then_some(Input::Finish))
+            .collect();
+        let mut start = async || {
+            let stop = stops.next();
             let (give, inputs) = mpsc::channel(100_000);
             let (outputs, mut said) = mpsc::unbounded_channel();
-            let begin = [Input::EndLearning];
-            for input in begin
-                .into_iter()
-                .chain(telemetry.into_iter().map(|line| Input::Telemetry { line }))
-                .chain(self.finishes_at_once.then_some(Input::Finish))
-            {
+            for input in std::mem::take(&mut waiting) {
                 give.send(input).await.unwrap();
             }
             let people = async {
                 while let Some(output) = said.recv().await {
+                    if stop.is_some_and(|stop| stop(&output)) {
+                        return true;
+                    }
                     let inputs = match output {
                         Output::Approve { plan } => answer(&plan),
                         Output::Phase {
@@ -595,9 +615,24 @@ impl House {
                         let _ = give.send(input).await;
                     }
                 }
+                false
             };
-            let both = async { tokio::join!(run(config, cables, inputs, outputs), people).0 };
-            tokio::time::timeout(Duration::from_secs(RUN_S_MAX), both).await.unwrap()
+            let (mut room, mut people) = (pin!(run(config.clone(), cables.clone(), inputs, outputs)), pin!(people));
+            tokio::select! {
+                outcome = &mut room => {
+                    people.await;
+                    Some(outcome)
+                }
+                stopped = &mut people => if stopped { None } else { Some(room.await) },
+            }
+        };
+        let outcome = runtime.block_on(async {
+            loop {
+                let ended = tokio::time::timeout(Duration::from_secs(RUN_S_MAX), start()).await.unwrap();
+                if let Some(outcome) = ended {
+                    return outcome;
+                }
+            }
         });
         let reader = Reader::open(&folder.path().join("room/ledger")).unwrap();
         let entries = reader.entries(0..reader.size()).unwrap();

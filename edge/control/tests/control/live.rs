@@ -1,6 +1,6 @@
-use leckwehr_control::Input;
+use leckwehr_control::{Input, Output};
 use leckwehr_crypt::{hex, sha256};
-use leckwehr_incident::{ClaimTopic, Decision, Fact, Phase, StepOutcome, Verdict, What};
+use leckwehr_incident::{ClaimTopic, Decision, Fact, Phase, PlanKind, StepOutcome, Verdict, What};
 
 use crate::house::{HOSTS, House, Manner, Run, approve, attack, word};
 
@@ -165,19 +165,23 @@ fn an_answer_that_breaks_off_is_asked_for_again_and_the_deed_stays_one() {
 }
 
 #[test]
-fn a_guard_that_never_confirms_is_doubtful_not_done() {
+fn a_guard_whose_answers_are_always_lost_is_believed_by_its_state() {
     let mut house = House::new();
     house.manners.insert("guard-b".into(), Manner::Breaks);
     let run = house.run(attack(&house), Box::new(approve));
     run.outcome.as_ref().unwrap();
-    let isolated = steps(&run, "isolate-host");
-    let doubtful = isolated
-        .iter()
-        .filter(|(_, o)| matches!(o, StepOutcome::Doubtful { .. }))
-        .map(|(t, _)| *t);
-    assert_eq!(doubtful.collect::<Vec<_>>(), ["backup-1"]);
-    assert!(has(&run.situation.open_decisions, "no guard confirms that backup-1 is cut"));
-    assert!(!run.situation.hosts["backup-1"].isolated);
+    for (target, outcome) in steps(&run, "isolate-host") {
+        let read = |evidence: &str| evidence.contains("shows it in its kernel's state");
+        assert!(
+            matches!(outcome, StepOutcome::Verified { evidence } if read(evidence)),
+            "{target}: {outcome:?}"
+        );
+    }
+    assert!(
+        run.facts
+            .iter()
+            .any(|f| matches!(&f.what, What::HostIsolated { system, isolated: true } if system == "backup-1"))
+    );
 }
 
 #[test]
@@ -587,4 +591,96 @@ fn nobody_claims_that_a_cut_holds_of_which_it_is_not_proven() {
     let run = house.run(attack(&house), Box::new(approve));
     assert!(claims_of_the_cut(&run).is_empty());
     assert!(has(&run.situation.open_decisions, "14 packets passed the cut"));
+}
+
+/// Red if the room does not look again at the telemetry that it had, asks for approvals that it has, or acts without reading.
+#[test]
+fn a_room_that_is_torn_down_anywhere_goes_on_where_the_facts_end() {
+    type Stop = fn(&Output) -> bool;
+    let stops: [(&str, Stop); 6] = [
+        ("asking", |o| matches!(o, Output::Approve { .. })),
+        ("declared", |o| {
+            matches!(
+                o,
+                Output::Phase {
+                    phase: Phase::Declared,
+                    ..
+                }
+            )
+        }),
+        ("cutting", |o| matches!(o, Output::Step { .. })),
+        ("contained", |o| {
+            matches!(
+                o,
+                Output::Phase {
+                    phase: Phase::Contained,
+                    ..
+                }
+            )
+        }),
+        ("assessed", |o| {
+            matches!(
+                o,
+                Output::Phase {
+                    phase: Phase::Assessed,
+                    ..
+                }
+            )
+        }),
+        ("restoring", |o| {
+            matches!(
+                o,
+                Output::Phase {
+                    phase: Phase::Restoring,
+                    ..
+                }
+            )
+        }),
+    ];
+    for (name, stop) in stops {
+        let mut house = House::new();
+        house.stops.push(stop);
+        let run = house.run(attack(&house), Box::new(approve));
+        run.outcome.as_ref().unwrap();
+        assert_eq!(run.situation.phase, Phase::Recovered, "{name}");
+        let starts = run
+            .facts
+            .iter()
+            .filter(|f| matches!(f.what, What::ControlStarted { .. }))
+            .count();
+        assert_eq!(starts, 2, "{name}");
+        let truth = house.truth.lock().unwrap();
+        assert_eq!(truth.cut.iter().collect::<Vec<_>>(), ["vendor"], "{name}");
+        for host in ["fs-1", "ws-1", "backup-1", "vendor"] {
+            let times = truth.done.iter().filter(|d| **d == format!("deny {host}")).count();
+            assert_eq!(times, 1, "{name}: {host}");
+        }
+        let takedowns = run.situation.plans.values().filter(|v| v.plan.kind == PlanKind::Takedown);
+        for view in takedowns {
+            assert_eq!(view.words.len(), 2, "{name}");
+            let asked = |f: &&Fact| matches!(&f.what, What::PlanApproved { hash, .. } if *hash == view.plan.hash);
+            assert_eq!(run.facts.iter().filter(asked).count(), 2, "{name}: people were asked twice");
+        }
+        let replayed = hex(&sha256(run.situation.to_json().as_bytes()));
+        assert_eq!(run.closed_with, Some(replayed), "{name}");
+    }
+}
+
+/// Red if probes are not run from the other side, or their result is not put to people.
+#[test]
+fn a_guard_that_lies_is_found_out_by_probes_and_nobody_claims_its_cut() {
+    let house = House::new();
+    house.truth.lock().unwrap().lied_about.insert("fs-1".into());
+    let run = house.run(attack(&house), Box::new(approve));
+    let unexpected = &run.situation.probes_unexpected;
+    assert!(
+        unexpected.iter().any(|p| p.from == "fs-1") && unexpected.iter().any(|p| p.to == "fs-1"),
+        "{unexpected:?}"
+    );
+    assert!(has(&run.situation.open_decisions, "find the way around the guard"));
+    assert!(
+        claims_of_the_cut(&run)
+            .iter()
+            .all(|(hosts, _)| hosts.iter().all(|host| host != "fs-1"))
+    );
 }

@@ -4,10 +4,14 @@
 
 mod apt29;
 mod bench;
+#[cfg(test)]
+mod crash;
 mod damaged;
 #[cfg(test)]
 mod execution;
 mod fit;
 mod house;
 mod live;
+#[cfg(test)]
+mod namespace;
 mod receive;

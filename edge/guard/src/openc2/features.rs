@@ -17,7 +17,7 @@ pub fn features(asked: &[String]) -> Map<String, Value> {
         (
             "pairs",
             json!({
-                "query": ["features", "x-leckwehr:reports", "x-leckwehr:state"],
+                "query": ["features", "x-leckwehr:reports", "x-leckwehr:state", "x-leckwehr:compartment"],
                 "deny": with(&["x-leckwehr:compartment"]),
                 "allow": with(&["x-leckwehr:compartment"]),
                 "delete": ["slpf:rule_number"],

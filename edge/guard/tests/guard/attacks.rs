@@ -282,6 +282,7 @@ async fn the_guard_reports_what_it_refused() {
         order: Order::new(Action::Query, leckwehr_guard::REPORTS, after),
         plan: None,
         approvals: vec![],
+        epoch: 0,
         seal: None,
     };
     let reply = place.order(&ask(0)).await;

@@ -122,6 +122,7 @@ fn envelope(plan: &PlanRecord, step: u32, order: Order, at_ms: i64) -> Envelope 
         approvals: ["anna", "bert"]
             .map(|name| Approval::sign(name, &key(name), &plan.hash, None))
             .into(),
+        epoch: 0,
         seal: None,
     };
     envelope.sealed(

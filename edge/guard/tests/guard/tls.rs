@@ -42,6 +42,7 @@ async fn ask(server: &Identity, tls: Arc<ClientConfig>, name: &str) -> (Result<R
         order,
         plan: None,
         approvals: vec![],
+        epoch: 0,
         seal: None,
     };
     let answer = send_order(near, tls, name, &envelope).await;
@@ -97,6 +98,7 @@ async fn only_both_of_one_root_and_of_the_right_name_talk() {
         order,
         plan: None,
         approvals: vec![],
+        epoch: 0,
         seal: None,
     };
     assert!(
@@ -128,6 +130,7 @@ async fn answered_with(status: u16) -> ClientError {
         order: Order::new(Action::Query, "features", serde_json::json!([])),
         plan: None,
         approvals: vec![],
+        epoch: 0,
         seal: None,
     };
     send_order(near, room, "guard-a", &envelope).await.unwrap_err()

@@ -8,11 +8,13 @@
 
 mod check;
 mod decode;
+mod forecast;
 mod generate;
 mod plan;
 mod problem;
 
 pub use check::{OutageViolation, check_outages};
+pub use forecast::{OutageForecast, SCENARIOS_MAX, Spread, backlog_hours, forecast_outages, savings_of_one_more};
 pub use generate::generated_recovery;
 pub use plan::{OutageEffort, OutagePlan, plan_outages};
 pub use problem::{HORIZON_UNITS_MAX, Outage, OutageProblem, OutageProblemError, Resource, TASKS_MAX, Task};

@@ -3,6 +3,7 @@
 
 mod content;
 mod estate;
+mod forecast;
 mod gate;
 mod order;
 mod outage;

@@ -76,6 +76,7 @@ impl Model {
             What::StepIntended { plan, .. }
             | What::StepEnded { plan, .. }
             | What::PlanRehearsed { plan, .. }
+            | What::LifeLinesSeen { plan, .. }
             | What::StepSeen { plan, .. }
             | What::LeaseGiven { plan, .. }
             | What::UndoOrdered { plan, .. }

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use leckwehr_incident::{
     Alarm, AlarmLevel, Cause, Claim, ClaimTopic, Confidence, Coverage, CredentialAssessment, Delegation, Fact, Finding, Hop,
     HostAssessment, Impact, OutsideEndpoint, OutsideRole, PaymentStage, Phase, PlanKind, PlanRecord, PlanStep, ProbeResult,
-    ServiceLevel, StepOutcome, Suppression, Tier, Timestamp, Verdict, What,
+    ServiceLevel, StepOutcome, Suppression, Tier, Timestamp, Verdict, What, WordView,
 };
 
 /// Every fact that a ledger can hold, fully filled in, so that no field can be renamed unseen.
@@ -161,6 +161,11 @@ pub fn one_of_each() -> Vec<What> {
             plan: text("ab"),
             problems: vec![text("guard-a does not answer")],
         },
+        What::LifeLinesSeen {
+            plan: text("ab"),
+            alive: vec![text("fs-1 to 10.0.0.1:22")],
+            silent: vec![text("fs-2 to 10.0.0.1:22")],
+        },
         What::StepSeen {
             plan: text("ab"),
             step: 1,
@@ -174,6 +179,18 @@ pub fn one_of_each() -> Vec<What> {
         What::UndoOrdered {
             plan: text("ab"),
             reason: text("a life-line is lost"),
+            words: Vec::new(),
+        },
+        What::UndoOrdered {
+            plan: text("ab"),
+            reason: text("false alarm"),
+            words: vec![WordView {
+                approver: text("anna"),
+                on_behalf_of: None,
+                given: Timestamp(8),
+                valid_until: Timestamp(9),
+                signature: text("cd"),
+            }],
         },
         What::UndoIntended {
             plan: text("ab"),
@@ -422,6 +439,7 @@ fn tag(what: &What) -> &'static str {
         What::OrderRefused { .. } => "order-refused",
         What::ControlStarted { .. } => "control-started",
         What::PlanRehearsed { .. } => "plan-rehearsed",
+        What::LifeLinesSeen { .. } => "life-lines-seen",
         What::StepSeen { .. } => "step-seen",
         What::LeaseGiven { .. } => "lease-given",
         What::UndoOrdered { .. } => "undo-ordered",
@@ -444,7 +462,7 @@ fn tag(what: &What) -> &'static str {
 }
 
 /// Number of variants of [`What`], which is the number of arms of [`tag`].
-const VARIANTS: usize = 39;
+const VARIANTS: usize = 40;
 
 #[test]
 fn the_vocabulary_does_not_change_silently() {

@@ -1,11 +1,17 @@
 //! The verbs of the takedown, one file each.
 
+mod approve;
 mod check;
 mod diff;
 mod explain;
 mod plan;
 mod plan_text;
 mod protocol;
+mod resume;
+mod room;
+mod run;
+mod status;
+mod undo;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,6 +49,11 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Verb {
+    Approve(approve::Args),
+    Run(run::Args),
+    Resume(resume::Args),
+    Undo(undo::Args),
+    Status(status::Args),
     Plan(Box<plan::Args>),
     Explain(explain::Args),
     Diff(diff::Args),
@@ -53,6 +64,11 @@ enum Verb {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode, Problem> {
     match args.verb {
+        Verb::Approve(args) => approve::run(&args),
+        Verb::Run(args) => run::run(&args),
+        Verb::Resume(args) => resume::run(&args),
+        Verb::Undo(args) => undo::run(&args),
+        Verb::Status(args) => status::run(&args),
         Verb::Plan(args) => plan::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Diff(args) => diff::run(&args),

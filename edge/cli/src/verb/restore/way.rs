@@ -1,0 +1,147 @@
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use leckwehr_estate::{Estate, nearest};
+use leckwehr_restore::outage::{
+    OutageEffort, OutageForecast, OutagePlan, Spread, check_outages, forecast_outages, plan_outages, savings_of_one_more,
+};
+use leckwehr_restore::{Recovery, TASK_UNIT_MINUTES, recovery};
+
+use crate::output::Tongue;
+use crate::problem::Problem;
+
+/// What is lost, and how long to look for the best way back.
+#[derive(clap::Args)]
+pub struct WayArgs {
+    /// Folder of the estate.
+    estate: PathBuf,
+    /// Systems that are lost (ids); everything inside the provider's sites if not given.
+    #[arg(long, value_name = "SYSTEM", num_args = 1..)]
+    lost: Vec<String>,
+    /// Orders of work to try.
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    tries: u64,
+    /// Recoveries to play through for the forecast.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    scenarios: u32,
+    /// Where all choices come from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Language of what people read.
+    #[arg(long, value_enum, default_value = "en")]
+    pub language: Tongue,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A planned way back.
+pub struct Way {
+    pub estate: Estate,
+    pub recovery: Recovery,
+    pub plan: OutagePlan,
+    pub forecast: OutageForecast,
+    /// What one more person of each crew would save of the mean cost, in percent of it.
+    pub savings_percent: Vec<f64>,
+}
+
+impl Way {
+    /// Plans and forecasts.
+    pub fn plan(args: &WayArgs) -> Result<Self, Problem> {
+        let estate = crate::verb::estate::load(&args.estate)?;
+        let lost = lost(&estate, &args.lost)?;
+        let refused = |error: &dyn std::error::Error| {
+            Problem::new("LW-RESTORE-004", "this loss cannot be planned", error)
+                .hint("look at the recipes, crews and needs of the systems named: `leckwehr estate lint`")
+        };
+        let recovery = recovery(&estate, &lost).map_err(|e| refused(&e))?;
+        let problem = &recovery.problem;
+        let effort = OutageEffort {
+            evaluations: args.tries,
+            seed: args.seed,
+            ..OutageEffort::default()
+        };
+        let plan = plan_outages(problem, &effort, &mut || false).map_err(|e| refused(&e))?;
+        if let Err(violation) = check_outages(problem, &plan, &[]) {
+            let summary = format!("the checker refuses the plan ({violation:?})");
+            return Err(
+                Problem::plain("LW-RESTORE-003", summary).hint("report this with the estate: it is a fault of the planner")
+            );
+        }
+        let spread = Spread::default();
+        let forecast = forecast_outages(problem, &plan, &spread, args.scenarios, args.seed).map_err(|e| refused(&e))?;
+        let few = args.scenarios.div_ceil(10);
+        let savings = savings_of_one_more(problem, &plan, &spread, few, args.seed).map_err(|e| refused(&e))?;
+        let whole = forecast.mean_cost.max(1) as f64;
+        let savings_percent = savings.iter().map(|s| *s as f64 / whole * 100.0).collect();
+        Ok(Self {
+            estate,
+            recovery,
+            plan,
+            forecast,
+            savings_percent,
+        })
+    }
+
+    /// Outages by their planned end, the soonest first.
+    pub fn outages(&self) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..self.plan.until.len()).collect();
+        all.sort_by_key(|o| (self.plan.until[*o], &self.recovery.services[*o]));
+        all
+    }
+
+    /// Tasks with work in them by their planned start.
+    pub fn tasks(&self) -> Vec<usize> {
+        let tasks = &self.recovery.problem.tasks;
+        let mut all: Vec<usize> = (0..tasks.len()).filter(|a| tasks[*a].duration > 0).collect();
+        all.sort_by_key(|a| (self.plan.start[*a], *a));
+        all
+    }
+
+    /// End of a task in time units.
+    pub fn end(&self, task: usize) -> u32 {
+        self.plan.start[task] + self.recovery.problem.tasks[task].duration
+    }
+
+    /// The crew that one more person would help most, with the saving in percent.
+    pub fn most_helpful(&self) -> Option<(&str, f64)> {
+        let crews = self
+            .recovery
+            .crews
+            .iter()
+            .map(String::as_str)
+            .zip(self.savings_percent.iter().copied());
+        crews.filter(|(_, saved)| *saved >= 0.1).max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+}
+
+fn lost(estate: &Estate, named: &[String]) -> Result<BTreeSet<String>, Problem> {
+    if named.is_empty() {
+        let inside = estate.systems.iter().filter(|(_, s)| estate.is_inside(&s.zone));
+        return Ok(inside.map(|(id, _)| id.clone()).collect());
+    }
+    if let Some(id) = named.iter().find(|id| !estate.systems.contains_key(*id)) {
+        let problem = Problem::plain("LW-RESTORE-005", format!("the estate has no system {id}"));
+        return Err(match nearest(id, estate.systems.keys().map(String::as_str)) {
+            Some(near) => problem.hint(format!("did you mean {near}?")),
+            None => problem.hint("`leckwehr estate show` lists what there is"),
+        });
+    }
+    Ok(named.iter().cloned().collect())
+}
+
+/// Time units as `3 d 04:35` or `04:35`.
+pub fn clock(units: u32) -> String {
+    let minutes = u64::from(units) * u64::from(TASK_UNIT_MINUTES);
+    let (days, hours, rest) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+    if days > 0 {
+        format!("{days} d {hours:02}:{rest:02}")
+    } else {
+        format!("{hours:02}:{rest:02}")
+    }
+}
+
+/// Minutes of time units.
+pub fn minutes(units: u32) -> u64 {
+    u64::from(units) * u64::from(TASK_UNIT_MINUTES)
+}

@@ -1,0 +1,218 @@
+//! What the verbs that act on guards have in common: the room's file, its ledger, its wires, plans and approvals in files.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use leckwehr_control::{Config, ControlError, Courier, CutActuator, Execution, Journal, NoFaults, Warranted, Wires};
+use leckwehr_crypt::SigningKey;
+use leckwehr_guard::Approval;
+use leckwehr_incident::{PlanRecord, PlanView, StepOutcome, Timestamp};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::read_file;
+use crate::problem::Problem;
+
+/// Bytes of a plan or an approval that are read.
+const FILE_BYTES_MAX: u64 = 32 << 20;
+/// Longest wait for a connection, in milliseconds.
+const CONNECT_MS_MAX: u64 = 5_000;
+/// How long a cut holds unless it is renewed, in milliseconds.
+pub(super) const LEASE_MS: u64 = 24 * 3_600_000;
+/// Name of the ledger.
+const ORIGIN: &str = "leckwehr/control-room";
+
+/// The control room to work with.
+#[derive(clap::Args)]
+pub(super) struct RoomArgs {
+    /// File of the control room: its folder, keys, executors, approvers and life-lines.
+    #[arg(long, value_name = "FILE")]
+    pub(super) room: PathBuf,
+}
+
+/// A room that is open for work.
+pub(super) struct OpenRoom {
+    pub config: Config,
+    pub journal: Journal,
+    pub courier: Courier<Tcp>,
+}
+
+impl RoomArgs {
+    pub(super) fn config(&self) -> Result<Config, Problem> {
+        Config::read(&self.room).map_err(|error| {
+            let remedy = error.remedy.clone();
+            Problem::new("LW-CONTAIN-023", "the control room's file cannot be used", &error).hint(remedy)
+        })
+    }
+
+    /// Opens the ledger, or begins it.
+    pub(super) fn open(&self) -> Result<OpenRoom, Problem> {
+        let config = self.config()?;
+        let ledger = config.folder.join("ledger");
+        std::fs::create_dir_all(&config.folder).map_err(|error| {
+            Problem::new(
+                "LW-CONTAIN-024",
+                format!("{} cannot be made", config.folder.display()),
+                &error,
+            )
+            .hint("check who may write there")
+        })?;
+        let key = SigningKey::from_seed(&config.ledger_seed);
+        let key = key.map_err(|error| Problem::new("LW-CONTAIN-023", "the seed is no key", &error))?;
+        let journal = Journal::open(&ledger, ORIGIN, key, Arc::new(now), Arc::new(NoFaults)).map_err(|e| problem(&e))?;
+        let courier = Courier::new(&config, Tcp, journal.epoch()).map_err(|e| problem(&e))?;
+        Ok(OpenRoom {
+            config,
+            journal,
+            courier,
+        })
+    }
+}
+
+/// A problem with the ledger or the keys of a room.
+pub(super) fn problem(error: &ControlError) -> Problem {
+    Problem::new("LW-CONTAIN-024", "the control room cannot work", error)
+        .hint("nothing is done that cannot be written down: free space, then `leckwehr takedown resume`")
+        .hint("another process may have the ledger open: only one control room works with it")
+}
+
+/// The kernel's network and clock.
+#[derive(Clone)]
+pub(super) struct Tcp;
+
+impl Wires for Tcp {
+    type Stream = TcpStream;
+
+    async fn connect(&self, to: SocketAddrV4) -> io::Result<TcpStream> {
+        timeout(Duration::from_millis(CONNECT_MS_MAX), TcpStream::connect(to)).await?
+    }
+
+    fn now(&self) -> Timestamp {
+        now()
+    }
+}
+
+pub(super) fn now() -> Timestamp {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Runs what waits for the network.
+pub(super) fn wait_for<T>(work: impl Future<Output = Result<T, ControlError>>) -> Result<T, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Problem::new("LW-CONTAIN-024", "the control room cannot work", &error))?;
+    runtime.block_on(work).map_err(|error| problem(&error))
+}
+
+/// Reads a plan: a record, or the JSON object of `leckwehr takedown plan` that holds one as `plan`.
+pub(super) fn plan_of_file(path: &Path) -> Result<PlanRecord, Problem> {
+    let hint = "name the plan.json of `leckwehr takedown plan --out`";
+    let bad = |reason: String| Problem::plain("LW-CONTAIN-025", format!("{} holds no plan: {reason}", path.display())).hint(hint);
+    let bytes = read_file(path, FILE_BYTES_MAX, hint)?;
+    let mut value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
+    let inner = value
+        .get_mut("plan")
+        .filter(|plan| plan.is_object())
+        .map(serde_json::Value::take);
+    let plan: PlanRecord = serde_json::from_value(inner.unwrap_or(value)).map_err(|e| bad(e.to_string()))?;
+    match plan.is_sealed() {
+        true => Ok(plan),
+        false => Err(bad("it was changed after it was hashed".to_owned())),
+    }
+}
+
+/// Reads approvals as `leckwehr takedown approve` writes them.
+pub(super) fn approvals_of(files: &[PathBuf]) -> Result<Vec<Approval>, Problem> {
+    let hint = "name what `leckwehr takedown approve` wrote";
+    let read = |path: &PathBuf| {
+        let bytes = read_file(path, FILE_BYTES_MAX, hint)?;
+        let bad = |error: serde_json::Error| {
+            Problem::new("LW-CONTAIN-026", format!("{} holds no approval", path.display()), &error).hint(hint)
+        };
+        let mut value: serde_json::Value = serde_json::from_slice(&bytes).map_err(bad)?;
+        let inner = value.get_mut("approval").map(serde_json::Value::take);
+        serde_json::from_value(inner.unwrap_or(value)).map_err(bad)
+    };
+    files.iter().map(read).collect()
+}
+
+impl OpenRoom {
+    /// A plan with the words for it that the ledger holds.
+    pub(super) fn warrant(&self, plan: &PlanRecord) -> Warranted {
+        let view = self.journal.situation().plans.get(&plan.hash);
+        Warranted::new(plan.clone(), view.map(|v| v.words.as_slice()).unwrap_or_default())
+    }
+}
+
+/// Carries `work` out with an execution of the plan.
+pub(super) fn with_execution<T>(
+    room: &mut OpenRoom,
+    plan: &PlanRecord,
+    canary: bool,
+    work: impl AsyncFnOnce(Execution<'_, CutActuator<'_, Tcp>>, &mut Journal) -> Result<T, ControlError>,
+) -> Result<T, Problem> {
+    let warrant = room.warrant(plan);
+    let actuator = CutActuator {
+        courier: &room.courier,
+        warrant: &warrant,
+        life_lines: &room.config.life_lines,
+        lease_ms: LEASE_MS,
+    };
+    let mut execution = Execution::new(plan, &actuator);
+    if !canary {
+        execution = execution.in_stages(leckwehr_control::by_action(plan));
+    }
+    wait_for(work(execution, &mut room.journal))
+}
+
+/// How far a plan is, in words.
+pub(super) fn text_of(view: &PlanView) -> String {
+    let mut text = format!("plan {}: {}\n", view.plan.hash, view.plan.summary);
+    let needed = view.asked.as_ref().map_or(2, |asked| asked.needed);
+    let _ = writeln!(
+        text,
+        "  approved by {} of {needed}: {}",
+        view.words.len(),
+        view.approvals.join(", ")
+    );
+    if let Some((at, by, reason)) = &view.undo {
+        let _ = writeln!(text, "  TO BE UNDONE since {at} by {by}: {reason}");
+    }
+    for step in &view.plan.steps {
+        let done = view.steps.get(&step.number).map(|s| &s.ended);
+        let undone = view.undone.get(&step.number).map(|s| &s.ended);
+        let state = match (undone, done) {
+            (Some(Some((_, outcome))), _) => format!("undone, {}", words(outcome)),
+            (Some(None), _) => "is being undone".to_owned(),
+            (None, Some(Some((_, outcome)))) => words(outcome),
+            (None, Some(None)) => "begun, and its end is not known: `leckwehr takedown resume`".to_owned(),
+            (None, None) => "not begun".to_owned(),
+        };
+        let _ = writeln!(
+            text,
+            "  {:>3} {} {} at {}: {state}",
+            step.number, step.action, step.target, step.executor
+        );
+        if let (Some(end), true) = (view.leases.get(&step.number), view.stands(step.number)) {
+            let _ = writeln!(text, "      undoes itself at {end} unless it is renewed");
+        }
+    }
+    text
+}
+
+fn words(outcome: &StepOutcome) -> String {
+    match outcome {
+        StepOutcome::Verified { evidence } => format!("verified: {evidence}"),
+        StepOutcome::NotApplied { reason } => format!("NOT DONE: {reason}"),
+        StepOutcome::Doubtful { reason } => format!("IN DOUBT: {reason}"),
+    }
+}
+
+/// Whether every step is verified.
+pub(super) fn is_whole(view: &PlanView) -> bool {
+    view.plan.steps.iter().all(|step| view.stands(step.number))
+}

@@ -1,0 +1,158 @@
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use leckwehr_guard::{Action, COMPARTMENT, Order, Reply};
+use leckwehr_incident::{PlanStep, StepOutcome, Timestamp, What};
+use serde_json::{Value, json};
+
+use crate::config::{LifeLine, Wires};
+use crate::errand::{Courier, Errand, Warranted, probe, question};
+use crate::execution::{Actuator, Reading};
+use crate::takedown::agent;
+
+/// Carries out a takedown: guards cut compartments, for as long as a lease, and say by their kernel's state what is cut.
+pub struct CutActuator<'a, W> {
+    /// Brings the orders.
+    pub courier: &'a Courier<W>,
+    /// The approved plan.
+    pub warrant: &'a Warranted,
+    /// What must never be lost.
+    pub life_lines: &'a [LifeLine],
+    /// How long a cut holds unless it is renewed, in milliseconds.
+    pub lease_ms: u64,
+}
+
+impl<W: Wires> CutActuator<'_, W> {
+    fn deny(&self, step: &PlanStep) -> Order {
+        Order::new(Action::Deny, COMPARTMENT, step.target.clone()).with("x-leckwehr:lease_ms", self.lease_ms)
+    }
+
+    async fn order(&self, step: &PlanStep, order: Order) -> Result<Reply, StepOutcome> {
+        let errand = Errand {
+            executor: step.executor.clone(),
+            order,
+            step: Some(step.number),
+        };
+        self.courier.run_errand(errand, Some(self.warrant)).await
+    }
+
+    /// Guards of this control room that have no step in the plan: if one falls silent, a cut elsewhere took the way to it. A
+    /// guard never cuts its own.
+    fn other_guards(&self) -> impl Iterator<Item = &str> {
+        let steps = &self.warrant.plan.steps;
+        let is_other = move |name: &&str| !name.starts_with("agent:") && steps.iter().all(|s| s.executor != *name);
+        self.courier.executors().filter(is_other)
+    }
+}
+
+impl<W: Wires> Actuator for CutActuator<'_, W> {
+    async fn read(&self, step: &PlanStep) -> Reading {
+        let asked = question(&step.executor, COMPARTMENT, step.target.clone());
+        match self.courier.run_errand(asked, None).await {
+            Ok(reply) => match (names(&reply, "interfaces"), names(&reply, "cut")) {
+                (Some(all), Some(cut)) if !all.is_empty() && cut.len() == all.len() => Reading::Done { state: in_words(&cut) },
+                (Some(_), Some(cut)) => Reading::NotDone { state: in_words(&cut) },
+                _ => Reading::Unknown {
+                    reason: format!("{} does not say what is cut of {}", step.executor, step.target),
+                },
+            },
+            Err(outcome) => Reading::Unknown {
+                reason: reason_of(outcome),
+            },
+        }
+    }
+
+    async fn act(&self, steps: &[PlanStep]) -> Vec<Result<(), StepOutcome>> {
+        let orders = steps.iter().map(|step| self.order(step, self.deny(step)));
+        join_all(orders).await.into_iter().map(|answer| answer.map(drop)).collect()
+    }
+
+    async fn verify(&self, step: &PlanStep) -> StepOutcome {
+        match self.read(step).await {
+            Reading::Done { state } => StepOutcome::Verified {
+                evidence: format!("{} shows it in its kernel's state: {state}", step.executor),
+            },
+            Reading::NotDone { state } => StepOutcome::Doubtful {
+                reason: format!("{} reports it done, and its state does not show it: {state}", step.executor),
+            },
+            Reading::Unknown { reason } | Reading::Held { reason } => StepOutcome::Doubtful { reason },
+        }
+    }
+
+    async fn undo(&self, step: &PlanStep, _before: &str) -> Result<(), StepOutcome> {
+        // The guard has written down for itself what was cut before.
+        let none = || StepOutcome::NotApplied {
+            reason: "nothing takes this back".to_owned(),
+        };
+        let order = self.deny(step).undoing().ok_or_else(none)?;
+        self.order(step, order).await.map(drop)
+    }
+
+    async fn renew(&self, steps: &[PlanStep]) -> Vec<Result<Option<Timestamp>, StepOutcome>> {
+        // Counted from before the order: the lease never ends earlier than it is thought to.
+        let end = self.lease_end();
+        let done = self.act(steps).await.into_iter();
+        done.map(|answer| answer.map(|()| Some(end))).collect()
+    }
+
+    async fn life_lines(&self) -> BTreeMap<String, bool> {
+        let probes = self.life_lines.iter().map(|line| async {
+            let answer = self.courier.run_errand(probe(&agent(&line.from), line.to), None).await;
+            let answers = answer.ok().and_then(|reply| reply.results.get("reachable")?.as_bool());
+            (format!("{} to {}", line.from, line.to), answers == Some(true))
+        });
+        let ways = self.other_guards().map(|guard| async move {
+            let answer = self.courier.run_errand(question(guard, "features", json!([])), None).await;
+            (format!("the way to {guard}"), answer.is_ok())
+        });
+        let mut seen: BTreeMap<String, bool> = join_all(probes).await.into_iter().collect();
+        seen.extend(join_all(ways).await);
+        seen
+    }
+
+    fn consequences(&self, step: &PlanStep, undone: bool) -> Vec<What> {
+        let (target, cut) = (step.target.clone(), !undone);
+        let effect = match step.action.as_str() {
+            "cut-connection" => What::ConnectionCut { connection: target, cut },
+            _ => What::HostIsolated {
+                system: target,
+                isolated: cut,
+            },
+        };
+        let lease = cut.then(|| What::LeaseGiven {
+            plan: self.warrant.plan.hash.clone(),
+            step: step.number,
+            until: self.lease_end(),
+        });
+        std::iter::once(effect).chain(lease).collect()
+    }
+}
+
+impl<W: Wires> CutActuator<'_, W> {
+    fn lease_end(&self) -> Timestamp {
+        self.courier.wires().now().plus_ms(self.lease_ms.cast_signed())
+    }
+}
+
+fn names(reply: &Reply, field: &str) -> Option<Vec<String>> {
+    let list = reply.results.get(field).and_then(Value::as_array)?;
+    let mut names: Vec<String> = list.iter().filter_map(|name| Some(name.as_str()?.to_owned())).collect();
+    names.sort_unstable();
+    Some(names)
+}
+
+fn in_words(cut: &[String]) -> String {
+    if cut.is_empty() {
+        "nothing is cut".to_owned()
+    } else {
+        format!("cut: {}", cut.join(" "))
+    }
+}
+
+fn reason_of(outcome: StepOutcome) -> String {
+    match outcome {
+        StepOutcome::Verified { evidence: text }
+        | StepOutcome::NotApplied { reason: text }
+        | StepOutcome::Doubtful { reason: text } => text,
+    }
+}

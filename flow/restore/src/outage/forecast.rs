@@ -1,0 +1,160 @@
+use super::decode::{Decoder, Prepared, until};
+use super::plan::OutagePlan;
+use super::problem::{OutageProblem, OutageProblemError, Task};
+use crate::rcpsp::Random;
+
+/// Most scenarios of a forecast.
+pub const SCENARIOS_MAX: u32 = 10_000;
+
+/// How planned durations turn out. Shares are in percent of the plan: triangular for each task, times one triangular for
+/// the whole recovery (everything goes slower when people are tired and plans were optimistic), and tasks that fail are
+/// done again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    /// Least, most likely and greatest share of one task.
+    pub task_percent: (u32, u32, u32),
+    /// The same of the whole recovery.
+    pub common_percent: (u32, u32, u32),
+    /// How often a task must be done again.
+    pub failure_percent: u32,
+}
+
+impl Default for Spread {
+    /// Assumptions until measured times replace them.
+    fn default() -> Self {
+        Self {
+            task_percent: (70, 100, 230),
+            common_percent: (80, 100, 170),
+            failure_percent: 5,
+        }
+    }
+}
+
+/// When outages end, over many scenarios.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutageForecast {
+    /// Median end of each outage.
+    pub p50: Vec<u32>,
+    /// End of each outage that nine of ten scenarios keep.
+    pub p90: Vec<u32>,
+    /// Share of scenarios in percent in which a task is on the chain that the last outage waits for.
+    pub critical_percent: Vec<u32>,
+    /// Mean cost of all outages.
+    pub mean_cost: u64,
+}
+
+/// Plays a plan in its order with other durations, many times. The same arguments give the same forecast; two forecasts
+/// with one seed meet the same luck, so that their difference is not noise. O(scenarios · one schedule).
+pub fn forecast_outages(
+    problem: &OutageProblem,
+    plan: &OutagePlan,
+    spread: &Spread,
+    scenarios: u32,
+    seed: u64,
+) -> Result<OutageForecast, OutageProblemError> {
+    let scenarios = scenarios.clamp(1, SCENARIOS_MAX);
+    let mut random = Random::new(seed);
+    let order: Vec<u16> = plan.order.iter().map(|a| *a as u16).collect();
+    let mut ends = vec![Vec::with_capacity(scenarios as usize); problem.outages.len()];
+    let mut critical = vec![0_u32; problem.tasks.len()];
+    let mut cost = 0_u128;
+    let mut played = problem.clone();
+    for _ in 0..scenarios {
+        let common = triangular(spread.common_percent, &mut random);
+        for (task, planned) in played.tasks.iter_mut().zip(&problem.tasks) {
+            let share = triangular(spread.task_percent, &mut random) * common;
+            let again = if random.below(100) < spread.failure_percent as usize {
+                2.0
+            } else {
+                1.0
+            };
+            task.duration = (f64::from(planned.duration) * share * again).ceil() as u32;
+        }
+        let prepared = Prepared::new(&played, &[], 0)?;
+        let mut decoder = Decoder::new(&prepared);
+        decoder.decode(&prepared, &order);
+        let finish: Vec<u32> = decoder.start.iter().zip(&played.tasks).map(|(s, t)| s + t.duration).collect();
+        for (list, outage) in ends.iter_mut().zip(&played.outages) {
+            let end = until(&outage.needs, &finish);
+            list.push(end);
+            cost += u128::from(outage.cost(end));
+        }
+        mark_chain(&played, &decoder.start, &finish, &mut critical);
+    }
+    for list in &mut ends {
+        list.sort_unstable();
+    }
+    let quantile = |share: usize| {
+        ends.iter()
+            .map(|l| l.get((l.len() * share).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0))
+            .collect()
+    };
+    Ok(OutageForecast {
+        p50: quantile(50),
+        p90: quantile(90),
+        critical_percent: critical.iter().map(|c| c * 100 / scenarios).collect(),
+        mean_cost: (cost / u128::from(scenarios)) as u64,
+    })
+}
+
+/// What one more unit of each resource would save of the mean cost, if nothing else were planned anew.
+pub fn savings_of_one_more(
+    problem: &OutageProblem,
+    plan: &OutagePlan,
+    spread: &Spread,
+    scenarios: u32,
+    seed: u64,
+) -> Result<Vec<u64>, OutageProblemError> {
+    let now = forecast_outages(problem, plan, spread, scenarios, seed)?.mean_cost;
+    let mut savings = Vec::with_capacity(problem.resources.len());
+    for r in 0..problem.resources.len() {
+        let mut more = problem.clone();
+        for (_, units) in more.resources[r].shifts.iter_mut().filter(|(_, units)| *units > 0) {
+            *units += 1;
+        }
+        savings.push(now.saturating_sub(forecast_outages(&more, plan, spread, scenarios, seed)?.mean_cost));
+    }
+    Ok(savings)
+}
+
+/// Returns the hours after the end of an outage in which what arrived meanwhile is worked off; `None` if never.
+pub fn backlog_hours(arrivals_per_hour: u32, outage_hours: f64, drained_per_hour: u32) -> Option<f64> {
+    let spare = drained_per_hour.checked_sub(arrivals_per_hour).filter(|spare| *spare > 0)?;
+    Some(f64::from(arrivals_per_hour) * outage_hours / f64::from(spare))
+}
+
+fn triangular((low, likely, high): (u32, u32, u32), random: &mut Random) -> f64 {
+    let (low, likely, high) = (f64::from(low) / 100.0, f64::from(likely) / 100.0, f64::from(high) / 100.0);
+    let (u, width) = (random.unit(), (high - low).max(1e-9));
+    let turn = (likely - low) / width;
+    if u < turn {
+        low + (u * width * (likely - low)).sqrt()
+    } else {
+        high - ((1.0 - u) * width * (high - likely)).sqrt()
+    }
+}
+
+/// Counts the tasks of the chain that the last outage to end waits for: from its last task back to whatever ended just
+/// when the next one could begin, by need or by a shared resource.
+fn mark_chain(problem: &OutageProblem, start: &[u32], finish: &[u32], critical: &mut [u32]) {
+    let ends = problem.outages.iter().map(|o| (until(&o.needs, finish), o));
+    let Some((end, last)) = ends.max_by_key(|(end, _)| *end) else {
+        return;
+    };
+    let mut at = last.needs.iter().flatten().copied().find(|a| finish[*a] == end);
+    while let Some(a) = at {
+        critical[a] += 1;
+        let needed = problem.tasks[a].after.iter().flatten().copied();
+        let begin = start[a];
+        let shares = |b: &usize| *b != a && shares_resource(&problem.tasks[a], &problem.tasks[*b]);
+        let frees = (0..finish.len()).filter(shares).filter(|b| start[*b] < begin);
+        at = needed
+            .chain(frees)
+            .find(|b| finish[*b] == begin && (start[*b] < begin || *b < a))
+            .filter(|_| begin > 0);
+    }
+}
+
+fn shares_resource(one: &Task, other: &Task) -> bool {
+    one.demand.iter().any(|(r, _)| other.demand.iter().any(|(q, _)| q == r))
+}
