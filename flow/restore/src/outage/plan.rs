@@ -47,9 +47,9 @@ pub struct OutagePlan {
 /// Evaluations between two looks at `stop`.
 const STOP_EVERY: u64 = 64;
 /// Annealing runs; the last one begins with the best plan of the others.
-const RUNS: u64 = 2;
+const RUNS: u64 = 4;
 /// First and last temperature as shares of the best cost.
-const HOT: f64 = 0.05;
+const HOT: f64 = 0.03;
 const COLD: f64 = 0.000_02;
 
 /// Looks for the schedule whose outages cost least: the best of several greedy orders, improved by simulated annealing
