@@ -53,7 +53,8 @@ pub use errand::{Courier, Errand, Warranted};
 pub use error::ControlError;
 pub use examine::{Examination, examine};
 pub use execution::{
-    Actuator, Clock, Ended, Execution, Faults, Journal, NoFaults, Point, Reading, Renewal, by_action, open_steps, undo_steps,
+    Actuator, Clock, Ended, Execution, Faults, Journal, NoFaults, Point, Reading, Renewal, by_action, open_steps, refused_steps,
+    undo_steps,
 };
 pub use fit::{fit_fact, fit_impact, plan_facts};
 pub use hunt::{

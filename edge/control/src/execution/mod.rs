@@ -24,5 +24,5 @@ pub use actuator::{Actuator, Reading};
 pub use fault::{Faults, NoFaults, Point};
 pub use journal::{Clock, Journal};
 pub use lease::Renewal;
-pub use open::{by_action, open_steps, undo_steps};
+pub use open::{by_action, open_steps, refused_steps, undo_steps};
 pub use run::{Ended, Execution};

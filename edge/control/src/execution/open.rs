@@ -1,9 +1,18 @@
-use leckwehr_incident::{PlanRecord, PlanStep, PlanView};
+use leckwehr_incident::{PlanRecord, PlanStep, PlanView, StepOutcome};
 
 /// Returns the steps of a plan that did not end, in the plan's order. A function of the facts alone.
 pub fn open_steps(view: &PlanView) -> Vec<&PlanStep> {
     let is_open = |step: &&PlanStep| view.steps.get(&step.number).is_none_or(|s| s.ended.is_none());
     view.plan.steps.iter().filter(is_open).collect()
+}
+
+/// Returns the steps that ended without having been applied: people may have them tried again under the same approval.
+pub fn refused_steps(view: &PlanView) -> Vec<&PlanStep> {
+    let was_refused = |step: &&PlanStep| {
+        let ended = view.steps.get(&step.number).and_then(|s| s.ended.as_ref());
+        matches!(ended, Some((_, StepOutcome::NotApplied { .. })))
+    };
+    view.plan.steps.iter().filter(was_refused).collect()
 }
 
 /// Returns the steps that were begun and are not undone yet, the last of the plan first. A function of the facts alone.

@@ -7,7 +7,7 @@ use crate::error::ControlError;
 use crate::execution::actuator::{Actuator, Reading};
 use crate::execution::fault::Point;
 use crate::execution::journal::Journal;
-use crate::execution::open::{by_action, open_steps};
+use crate::execution::open::{by_action, open_steps, refused_steps};
 
 /// Who writes the facts of an execution.
 pub(crate) const BY: &str = "control-room";
@@ -17,6 +17,8 @@ pub struct Execution<'a, A> {
     pub(crate) plan: &'a PlanRecord,
     pub(crate) actuator: &'a A,
     stages: Vec<Vec<u32>>,
+    /// Tried again once, though they ended without having been applied.
+    again: BTreeSet<u32>,
 }
 
 /// How an execution ended.
@@ -45,7 +47,12 @@ impl<'a, A: Actuator> Execution<'a, A> {
             let canary = first.remove(0);
             stages.insert(0, vec![canary]);
         }
-        Self { plan, actuator, stages }
+        Self {
+            plan,
+            actuator,
+            stages,
+            again: BTreeSet::new(),
+        }
     }
 
     /// Replaces the stages: the steps of one stage are done side by side, stages one after another. Nothing is then tried alone
@@ -54,6 +61,13 @@ impl<'a, A: Actuator> Execution<'a, A> {
     pub fn in_stages(mut self, stages: Vec<Vec<u32>>) -> Self {
         self.stages = stages;
         self
+    }
+
+    /// Also tries steps again that ended without having been applied, because somebody asks for it: a guard may be back.
+    pub fn again(mut self, journal: &Journal) -> Result<Self, ControlError> {
+        let refused = refused_steps(journal.plan(&self.plan.hash)?);
+        self.again = refused.into_iter().map(|step| step.number).collect();
+        Ok(self)
     }
 
     /// Reads every target without changing anything, and records what is in the way of each step.
@@ -98,8 +112,10 @@ impl<'a, A: Actuator> Execution<'a, A> {
             return Ok(ended);
         }
         for (index, stage) in self.stages.iter().enumerate() {
-            let open = open_steps(journal.plan(&self.plan.hash)?);
-            let steps: Vec<PlanStep> = open.into_iter().filter(|s| stage.contains(&s.number)).cloned().collect();
+            let view = journal.plan(&self.plan.hash)?;
+            let again = refused_steps(view).into_iter().filter(|s| self.again.contains(&s.number));
+            let open = open_steps(view).into_iter().chain(again);
+            let steps: Vec<PlanStep> = open.filter(|s| stage.contains(&s.number)).cloned().collect();
             if !steps.is_empty() {
                 self.stage(journal, &steps).await?;
                 if let Some(ended) = self.check_life_lines(journal).await? {
@@ -115,7 +131,8 @@ impl<'a, A: Actuator> Execution<'a, A> {
 
     /// Reads, intends, acts, verifies and records the ends of steps of one stage.
     async fn stage(&self, journal: &mut Journal, steps: &[PlanStep]) -> Result<(), ControlError> {
-        let begun: BTreeSet<u32> = journal.plan(&self.plan.hash)?.steps.keys().copied().collect();
+        let views = journal.plan(&self.plan.hash)?.steps.iter();
+        let begun: BTreeSet<u32> = views.filter(|(_, s)| s.ended.is_none()).map(|(n, _)| *n).collect();
         let mut outcomes = BTreeMap::new();
         let (mut intents, mut to_do, mut to_verify) = (Vec::new(), Vec::new(), Vec::new());
         let readings = join_all(steps.iter().map(|step| self.read(journal, step))).await;

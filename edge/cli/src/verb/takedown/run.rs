@@ -13,8 +13,8 @@ use crate::verb::trace::{print, print_json};
 /// Carry an approved plan out at its guards: the first step alone, then one group after another.
 ///
 /// Every step is written into the ledger before and after it is done, so a run that is killed goes on with `leckwehr takedown
-/// resume`. Cuts undo themselves after 24 hours unless they are renewed. Begin with --dry-run: it asks every guard and changes
-/// nothing. Example:
+/// resume`. Run it again to try steps again that did not reach their guard or were refused there. Cuts undo themselves after
+/// 24 hours unless they are renewed. Begin with --dry-run: it asks every guard and changes nothing. Example:
 ///
 ///     leckwehr takedown run plan.json --room room.toml --dry-run
 ///     leckwehr takedown run plan.json --room room.toml --approval anna.approval.json --approval bert.approval.json
@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
         return Ok(ExitCode::from(1));
     }
     let ended = with_execution(&mut room, &plan, !args.no_canary, async |execution, journal| {
-        execution.run(journal).await
+        execution.again(journal)?.run(journal).await
     })?;
     tell(&room, &plan, &ended, args.json)
 }
