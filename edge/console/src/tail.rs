@@ -1,4 +1,4 @@
-use leckwehr_incident::{PaymentStage, StepOutcome, Suppression, What};
+use leckwehr_incident::{PaymentStage, StepOutcome, Suppression, What, WordAbout};
 
 /// Returns a fact in a few words.
 pub(crate) fn words(what: &What) -> String {
@@ -79,6 +79,36 @@ pub(crate) fn words(what: &What) -> String {
         What::LeaseGiven { plan, step, until } => format!("plan {} step {step} holds until {until}", short(plan)),
         What::UndoOrdered { plan, reason, .. } => format!("plan {} is to be undone: {reason}", short(plan)),
         What::UndoIntended { plan, step } => format!("plan {} step {step} is being undone", short(plan)),
+        What::PlanOrdered {
+            plan,
+            begins,
+            steps,
+            reason,
+            ..
+        } => {
+            let how = if *begins { "a new order of" } else { "further" };
+            format!("plan {}: {how} {} steps: {reason}", short(plan), steps.len())
+        }
+        What::StepReopened { plan, step, reason } => format!("plan {} step {step} is tried again: {reason}", short(plan)),
+        What::WorkGiven {
+            plan,
+            step,
+            owner,
+            due,
+            what,
+        } => format!("plan {} step {step} is for {owner} until {due}: {what}", short(plan)),
+        What::WordGiven { word } => format!("{}: {}: {}", word.person, about(&word.word), word.reason),
+        What::GateChecked {
+            system,
+            check,
+            passed,
+            evidence,
+        } => {
+            let how = if *passed { "passed" } else { "not passed" };
+            format!("{system}: {} {how}: {evidence}", check.word())
+        }
+        What::SystemChanged { system, level, reason } => format!("{system} is now {level:?}: {reason}"),
+        What::Forecasted { service, p50, p90 } => format!("{service} is expected back at {p50}, by {p90} in nine of ten cases"),
         What::UndoEnded { plan, step, outcome } => format!("plan {} undo of step {step} {}", short(plan), ended(outcome)),
         What::Probed { probe } => {
             let seen = if probe.reachable { "reachable" } else { "not reachable" };
@@ -140,5 +170,14 @@ fn ended(outcome: &StepOutcome) -> String {
         StepOutcome::Verified { evidence } => format!("verified: {evidence}"),
         StepOutcome::NotApplied { reason } => format!("not applied: {reason}"),
         StepOutcome::Doubtful { reason } => format!("doubtful: {reason}"),
+    }
+}
+
+fn about(word: &WordAbout) -> String {
+    match word {
+        WordAbout::Override { system, gate } => format!("gate {} of {system} counts as passed", gate.word()),
+        WordAbout::Lost { system, until } => format!("what was written on {system} until {until} may be lost"),
+        WordAbout::Done { plan, step } => format!("plan {} step {step} was done by hand", short(plan)),
+        WordAbout::Observed { system } => format!("{system} runs in full"),
     }
 }

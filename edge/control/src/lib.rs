@@ -13,10 +13,12 @@
 //! - The world is reached through [`Wires`] only: sockets and clock are injected.
 //! - It holds no approver's key: approvals come from people.
 
+mod actuator;
 mod annex;
 mod approval;
 mod books;
 mod config;
+mod course;
 mod cut;
 mod errand;
 mod error;
@@ -43,11 +45,17 @@ mod summary;
 mod takedown;
 mod watch;
 mod what_if;
+mod word;
 
+pub use actuator::{
+    CommandWay, ManualWay, Orders, PROGRAM_MS_MAX, PROGRAM_OUTPUT_BYTES_MAX, Program, ProgramEnd, ProgramError,
+    RUNBOOK_BYTES_MAX, ResticWay, Runbook, RunbookActuator, RunbookError, RunbookStep, UnitState, UnitWay, WithoutOrders,
+};
 pub use approval::{
     APPROVAL_MS_MAX, ask_for, decision_about, fault_of, may_begin, order_undo, propose, refusal_bytes, take_word, undo_hash,
 };
 pub use config::{Config, Input, LifeLine, Mirror, Output, Wires};
+pub use course::{Course, CourseEnd, Manner, Ways};
 pub use cut::CutActuator;
 pub use errand::{Courier, Errand, Warranted};
 pub use error::ControlError;
@@ -79,3 +87,4 @@ pub use watch::{
     watch,
 };
 pub use what_if::{Replayed, what_if_options};
+pub use word::take_signed_word;

@@ -227,7 +227,7 @@ impl<'a> Pages<'a> {
             phase: phase_word(phase, l),
             sentence: phase_sentence(phase, l),
             simple: l.pick(simple_words(phase, &self.states), Vec::new()),
-            services: self.states.iter().map(|state| self.row(state, l)).collect(),
+            services: self.states.iter().map(|state| self.row(state, l, None)).collect(),
             insurers: standing.len(),
             affected: standing.iter().filter(|w| matches!(w, Works::No | Works::Limited)).count(),
             unclear: standing.iter().filter(|w| **w == Works::Unknown).count(),
@@ -249,7 +249,7 @@ impl<'a> Pages<'a> {
         ServicePage {
             f,
             l,
-            service: self.row(state, l),
+            service: self.row(state, l, None),
             customers: self.insurers.iter().filter(|(id, _)| state.is_for(id)).count(),
             changes: changes
                 .map(|(at, level)| (moment(*at, l), level_words(Some(*level), l), Works::of(Some(*level))))
@@ -264,7 +264,7 @@ impl<'a> Pages<'a> {
             f,
             l,
             name: &party.name,
-            services: own.map(|state| self.row(state, l)).collect(),
+            services: own.map(|state| self.row(state, l, Some(id))).collect(),
         }
     }
 
@@ -278,7 +278,7 @@ impl<'a> Pages<'a> {
         }
     }
 
-    fn row<'s>(&'s self, state: &ServiceState<'s>, l: Language) -> ServiceRow<'s> {
+    fn row<'s>(&'s self, state: &ServiceState<'s>, l: Language, party: Option<&str>) -> ServiceRow<'s> {
         ServiceRow {
             page: page_name(state.id),
             name: state.name,
@@ -287,7 +287,7 @@ impl<'a> Pages<'a> {
             since: state
                 .since
                 .map_or_else(|| l.pick("unbekannt", "unknown").to_owned(), |at| moment(at, l)),
-            advice: state.advice(self.estate, l),
+            advice: state.advice(self.estate, l, party),
         }
     }
 

@@ -1,5 +1,6 @@
-use leckwehr_estate::{Estate, Party, PartyKind, Service, SystemKind};
+use leckwehr_estate::{DegradedMode, Estate, Party, PartyKind, Service, SystemKind};
 use leckwehr_incident::{Phase, ServiceLevel, ServiceView, Situation, Timestamp};
+use leckwehr_restore::{ServiceNow, services_now};
 
 use crate::Language;
 
@@ -131,10 +132,15 @@ pub(crate) struct ServiceState<'a> {
     pub since: Option<Timestamp>,
     pub changes: &'a [(Timestamp, ServiceLevel)],
     pub service: Option<&'a Service>,
+    /// Modes that have what they need now, by what is known of the systems.
+    pub modes: Vec<&'a DegradedMode>,
+    /// A person's signed decision stands in place of a gate of a system that it rests on.
+    pub decided: bool,
 }
 
 /// Returns every service of the estate or the situation: what is broken first, then by priority and name.
 pub(crate) fn service_states<'a>(situation: &'a Situation, estate: &'a Estate) -> Vec<ServiceState<'a>> {
+    let mut now = services_now(situation, estate);
     let known = estate
         .services
         .iter()
@@ -144,7 +150,16 @@ pub(crate) fn service_states<'a>(situation: &'a Situation, estate: &'a Estate) -
         .iter()
         .filter(|(id, _)| !estate.services.contains_key(*id))
         .map(|(id, view)| (id.as_str(), None, Some(view)));
-    let mut states: Vec<_> = known.chain(strangers).map(|(id, s, v)| service_state(id, s, v)).collect();
+    let overridden = |id: &String| situation.hosts.get(id).is_some_and(|host| !host.back.overrides.is_empty());
+    let state = |(id, service, view)| {
+        let modes = now.remove(id).map(|now: ServiceNow<'_>| now.modes).unwrap_or_default();
+        ServiceState {
+            modes,
+            decided: estate.needs_of_service(id).iter().any(overridden),
+            ..service_state(id, service, view)
+        }
+    };
+    let mut states: Vec<_> = known.chain(strangers).map(state).collect();
     states.sort_by(|a, b| (a.works, a.priority, a.name).cmp(&(b.works, b.priority, b.name)));
     states
 }
@@ -161,6 +176,8 @@ fn service_state<'a>(id: &'a str, service: Option<&'a Service>, view: Option<&'a
         since: changes.last().map(|(at, _)| *at),
         changes,
         service,
+        modes: Vec::new(),
+        decided: false,
     }
 }
 
@@ -171,8 +188,21 @@ impl ServiceState<'_> {
             .is_some_and(|s| s.customers.is_empty() || s.customers.iter().any(|c| c == party))
     }
 
-    /// Returns what a customer should do now; empty if the service works.
-    pub fn advice(&self, estate: &Estate, language: Language) -> String {
+    /// Returns what a customer should know and do now; empty if the service works and passed all its checks. `party` is an
+    /// insurer, `None` everybody.
+    pub fn advice(&self, estate: &Estate, language: Language, party: Option<&str>) -> String {
+        let mut advice = self.what_to_do(estate, language, party);
+        if self.decided && self.level >= Some(ServiceLevel::Limited) {
+            let decided = language.pick(
+                "Für einen Teil der Prüfungen vor der Rückkehr steht eine unterschriebene Entscheidung.",
+                "A signed decision stands in place of some of the checks before its return.",
+            );
+            advice = format!("{advice} {decided}").trim().to_owned();
+        }
+        advice
+    }
+
+    fn what_to_do(&self, estate: &Estate, language: Language, party: Option<&str>) -> String {
         let takes_eau = self.needs_kind(estate, SystemKind::EauIntake);
         match self.works {
             Works::Yes => String::new(),
@@ -188,7 +218,7 @@ impl ServiceState<'_> {
                     "Keep sending eAU (certificates of incapacity for work) as usual. What we accept is kept and processed later. Please do not send twice.",
                 )
                 .to_owned(),
-            Works::Limited => self.still_gives(language),
+            Works::Limited => self.still_gives(language, party),
             Works::No => language
                 .pick(
                     "Bitte nutzen Sie Ihr vereinbartes Ersatzverfahren. Diese Seite sagt, wenn der Dienst zurück ist.",
@@ -198,19 +228,47 @@ impl ServiceState<'_> {
         }
     }
 
-    fn still_gives(&self, language: Language) -> String {
-        let gives: Vec<&str> = self
-            .service
-            .iter()
-            .flat_map(|s| &s.degraded)
-            .map(|mode| mode.gives.as_str())
-            .collect();
-        if gives.is_empty() {
+    /// What still works, what does not, and what to do about it: in the mode that this customer has now, or in those that there
+    /// are.
+    fn still_gives(&self, language: Language, party: Option<&str>) -> String {
+        let is_for = |mode: &&&DegradedMode| {
+            let customers = &mode.customers;
+            party.is_none_or(|party| customers.is_empty() || customers.iter().any(|c| c == party))
+        };
+        let own = self.modes.iter().filter(is_for).take(1).copied();
+        let mut modes: Vec<&DegradedMode> = own.collect();
+        if modes.is_empty() {
+            modes = self.service.iter().flat_map(|s| &s.degraded).collect();
+        }
+        if modes.is_empty() {
             return language
                 .pick("Nur die wichtigsten Funktionen laufen.", "Only essential functions run.")
                 .to_owned();
         }
-        format!("{} {}", language.pick("Es bleibt:", "Still available:"), gives.join("; "))
+        let words = |of: fn(&DegradedMode) -> (Option<&String>, Option<&String>)| {
+            let texts = modes.iter().map(|mode| of(mode)).filter_map(|(de, en)| match language {
+                Language::De => de.or(en),
+                Language::En => en.or(de),
+            });
+            texts.cloned().collect::<Vec<String>>().join("; ")
+        };
+        let said = [
+            (
+                language.pick("Es bleibt:", "Still available:"),
+                words(|m| (m.gives_de.as_ref(), Some(&m.gives))),
+            ),
+            (
+                language.pick("Es fehlt:", "Not available:"),
+                words(|m| (m.lacks_de.as_ref(), m.lacks.as_ref())),
+            ),
+            (
+                language.pick("Bitte:", "Please:"),
+                words(|m| (m.workaround_de.as_ref(), m.workaround.as_ref())),
+            ),
+        ];
+        let said = said.iter().filter(|(_, text)| !text.is_empty());
+        let said: Vec<String> = said.map(|(head, text)| format!("{head} {text}")).collect();
+        said.join(". ")
     }
 
     fn needs_kind(&self, estate: &Estate, kind: SystemKind) -> bool {

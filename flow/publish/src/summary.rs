@@ -39,7 +39,7 @@ fn component(pages: &Pages<'_>, state: &crate::state::ServiceState<'_>) -> Value
         "id": state.id,
         "name": state.name,
         "status": status,
-        "description": state.advice(pages.estate, Language::En),
+        "description": state.advice(pages.estate, Language::En, None),
         "position": state.priority,
         "created_at": state.changes.first().map(|(at, _)| at.to_string()),
         "updated_at": state.since.map(|at| at.to_string()),

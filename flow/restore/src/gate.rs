@@ -36,7 +36,7 @@ pub fn held_back(plan: &RestorePlan, step: &Step, situation: &Situation, estate:
 }
 
 /// The systems that the step puts within reach of others.
-fn returning(target: &str, situation: &Situation, estate: &Estate) -> BTreeSet<String> {
+pub(crate) fn returning(target: &str, situation: &Situation, estate: &Estate) -> BTreeSet<String> {
     let Some(connection) = estate.connections.get(target) else {
         return BTreeSet::from([target.to_owned()]);
     };
@@ -47,7 +47,7 @@ fn returning(target: &str, situation: &Situation, estate: &Estate) -> BTreeSet<S
     at_an_end.map(|(id, _)| id.clone()).collect()
 }
 
-fn is_valid_on(account: &str, systems: &BTreeSet<String>, estate: &Estate) -> bool {
+pub(crate) fn is_valid_on(account: &str, systems: &BTreeSet<String>, estate: &Estate) -> bool {
     let account = estate.accounts.get(account);
     account.is_none_or(|a| a.logs_on_to.iter().any(|id| systems.contains(id)))
 }

@@ -14,11 +14,16 @@
 //! - A system that the attacker was in (proven or probable) is restored from a version before the compromise; one that he
 //!   could only have reached is swept. Neither returns to the grid before stolen credentials are changed.
 //! - A gate that is not verified holds its system back ([`held_back`]); the rest of the plan goes on.
+//! - A gate is passed by evidence that is a fact ([`gate_state`]), or by a person's signed decision, which shows. Levels of
+//!   systems and services follow from facts ([`follow`], [`services_now`]); going back is one of them.
+//! - A new plan is a new order under the old approval, or needs its own ([`judge`]).
 //! - A cut connection to a third party is an open decision, never a step: its end must attest first.
 //! - Executors choose nothing but the clean version of a file, by [`clean_version`], which is pure as well.
 
 mod blocking;
 mod content;
+mod degraded;
+mod evidence;
 mod forecast;
 mod gate;
 mod order;
@@ -27,15 +32,21 @@ mod plan;
 mod planner;
 pub mod rcpsp;
 mod recovery;
+mod replan;
 mod schedule;
+mod state;
 mod steps;
 mod version;
 
 pub use blocking::{Blocking, why_not_up};
 pub use content::{JUDGED_BYTES_MIN, WINDOW_BYTES, evenness, looks_encrypted};
+pub use degraded::{ServiceNow, services_now};
+pub use evidence::{GateState, demanded, gate_state, gates_closed};
 pub use forecast::ServiceForecast;
 pub use gate::held_back;
 pub use plan::{RestoreConfig, RestorePlan, Step, StepKind};
 pub use planner::plan_restore;
 pub use recovery::{Recovery, TASK_UNIT_MINUTES, Work, recovery};
+pub use replan::{Replan, TRIES_MAX, judge, places, ready, stuck, to_reopen};
+pub use state::follow;
 pub use version::{Version, clean_version};

@@ -140,12 +140,30 @@ pub struct Need {
 }
 
 /// A mode in which a service still does its essential function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DegradedMode {
     /// Name, e.g. `spool only`.
     pub name: String,
-    /// What the customer still gets.
+    /// What the customer still gets, in English.
     pub gives: String,
+    /// The same in German.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gives_de: Option<String>,
+    /// What the customer does not get meanwhile, in English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<String>,
+    /// The same in German.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacks_de: Option<String>,
+    /// What the customer should do meanwhile, in English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workaround: Option<String>,
+    /// The same in German.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workaround_de: Option<String>,
+    /// Party ids that get it in this mode; empty means every customer of the service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub customers: Vec<String>,
     /// What it needs.
     pub needs: Vec<Need>,
 }

@@ -61,6 +61,12 @@ pub(crate) fn service(e: &mut E<'_, '_>) -> Service {
         degraded: e.inners("degraded", |m| DegradedMode {
             name: m.required_text("name"),
             gives: m.required_text("gives"),
+            gives_de: m.maybe_text("gives_de"),
+            lacks: m.maybe_text("lacks"),
+            lacks_de: m.maybe_text("lacks_de"),
+            workaround: m.maybe_text("workaround"),
+            workaround_de: m.maybe_text("workaround_de"),
+            customers: m.references("customers", &[Section::Party]),
             needs: m.needs("needs"),
         }),
         probe: e.maybe_reference("probe", &[Section::System]),

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fact, PlanRecord, StepOutcome, Timestamp, What};
+use crate::{Fact, OverrideView, PlanRecord, SignedWord, StepOutcome, StepPlace, Timestamp, What, WordAbout, WorkView};
 
 /// A step of a plan, or its undoing, and how far it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +78,18 @@ pub struct PlanView {
     /// Steps whose undoing began, by number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub undone: BTreeMap<u32, StepView>,
+    /// The order in which open steps are carried out; empty for plans without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<StepPlace>,
+    /// How often it was ordered, and why the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<(u32, String)>,
+    /// How often steps were tried again, by number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reopened: BTreeMap<u32, u32>,
+    /// Work that people have, by step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub work: BTreeMap<u32, WorkView>,
 }
 
 impl PlanView {
@@ -97,6 +109,10 @@ impl PlanView {
             leases: BTreeMap::new(),
             undo: None,
             undone: BTreeMap::new(),
+            order: Vec::new(),
+            ordered: None,
+            reopened: BTreeMap::new(),
+            work: BTreeMap::new(),
         }
     }
 
@@ -169,6 +185,33 @@ impl PlanView {
                 });
                 view.ended = Some((at, outcome.clone()));
             }
+            What::PlanOrdered {
+                begins, steps, reason, ..
+            } => {
+                if *begins {
+                    self.order.clear();
+                    let times = self.ordered.as_ref().map_or(0, |(times, _)| *times);
+                    self.ordered = Some((times + 1, reason.clone()));
+                }
+                self.order.extend(steps.iter().cloned());
+            }
+            What::StepReopened { step, .. } => {
+                self.steps.remove(step);
+                *self.reopened.entry(*step).or_default() += 1;
+            }
+            What::WorkGiven {
+                step, owner, due, what, ..
+            } => {
+                let confirmed = self.work.remove(step).and_then(|work| work.confirmed);
+                let work = WorkView {
+                    owner: owner.clone(),
+                    due: *due,
+                    what: what.clone(),
+                    confirmed,
+                };
+                self.work.insert(*step, work);
+            }
+            What::WordGiven { word } => self.confirm(at, word),
             What::LeaseGiven { step, until, .. } => {
                 self.leases.insert(*step, *until);
             }
@@ -188,6 +231,19 @@ impl PlanView {
                 view.ended = Some((at, outcome.clone()));
             }
             _ => {}
+        }
+    }
+
+    /// Takes a person's word that a step was done by hand.
+    fn confirm(&mut self, at: Timestamp, word: &SignedWord) {
+        if let WordAbout::Done { step, .. } = &word.word
+            && let Some(work) = self.work.get_mut(step)
+        {
+            work.confirmed = Some(OverrideView {
+                at,
+                person: word.person.clone(),
+                reason: word.reason.clone(),
+            });
         }
     }
 }

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alarm, Claim, Delegation, Finding, Impact, PaymentStage, Phase, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome,
-    Suppression, Timestamp, Verdict, WordView,
+    Alarm, Claim, Delegation, Finding, GateCheck, Impact, PaymentStage, Phase, PlanRecord, PlanStep, ProbeResult, ServiceLevel,
+    SignedWord, StepOutcome, StepPlace, Suppression, Timestamp, Verdict, WordView,
 };
 
 /// The newest version of the vocabulary that this build writes and reads.
@@ -252,6 +252,73 @@ pub enum What {
         /// How.
         outcome: StepOutcome,
     },
+    /// The order in which the open steps of a restoration are carried out, the first or a new one. Since version 4.
+    PlanOrdered {
+        /// SHA-256 of the approved plan, hex.
+        plan: String,
+        /// Replaces the order before; false where one entry does not hold it all and this goes on with it.
+        begins: bool,
+        /// The steps, the first first.
+        steps: Vec<StepPlace>,
+        /// Why now.
+        reason: String,
+    },
+    /// A step that did not succeed is tried again. Since version 4.
+    StepReopened {
+        /// SHA-256 of the plan, hex.
+        plan: String,
+        /// Step number.
+        step: u32,
+        /// Why it may succeed now.
+        reason: String,
+    },
+    /// People have work that no program does. Since version 4.
+    WorkGiven {
+        /// SHA-256 of the plan, hex.
+        plan: String,
+        /// Step number.
+        step: u32,
+        /// Who has it.
+        owner: String,
+        /// Until when it should be done.
+        due: Timestamp,
+        /// What is to be done.
+        what: String,
+    },
+    /// A person put a name to something about a restoration. The signature was checked before. Since version 4.
+    WordGiven {
+        /// The word.
+        word: SignedWord,
+    },
+    /// A gate of a system was checked. Since version 4.
+    GateChecked {
+        /// System id.
+        system: String,
+        /// What was checked.
+        check: GateCheck,
+        /// Passed?
+        passed: bool,
+        /// What was seen.
+        evidence: String,
+    },
+    /// A system went a step forward on its way back, or a step backward. Since version 4.
+    SystemChanged {
+        /// System id.
+        system: String,
+        /// Where it is now.
+        level: ServiceLevel,
+        /// Why.
+        reason: String,
+    },
+    /// When a service is expected back. Since version 4.
+    Forecasted {
+        /// Service id.
+        service: String,
+        /// Half of all cases are over by then.
+        p50: Timestamp,
+        /// Nine of ten are.
+        p90: Timestamp,
+    },
     /// A probe was run.
     Probed {
         /// The result.
@@ -395,7 +462,15 @@ impl What {
             | Self::UndoOrdered { .. }
             | Self::UndoIntended { .. }
             | Self::UndoEnded { .. } => 3,
-            Self::PaymentRun { .. } | Self::LifeLinesSeen { .. } => 4,
+            Self::PaymentRun { .. }
+            | Self::LifeLinesSeen { .. }
+            | Self::PlanOrdered { .. }
+            | Self::StepReopened { .. }
+            | Self::WorkGiven { .. }
+            | Self::WordGiven { .. }
+            | Self::GateChecked { .. }
+            | Self::SystemChanged { .. }
+            | Self::Forecasted { .. } => 4,
             _ => 1,
         }
     }

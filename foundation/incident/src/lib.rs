@@ -27,6 +27,7 @@ mod fact;
 mod payment;
 mod phase;
 mod plan;
+mod restoration;
 mod situation;
 mod timestamp;
 
@@ -41,5 +42,11 @@ pub use fact::{FACT_VERSION, Fact, FactError, What};
 pub use payment::{PaymentStage, PaymentView};
 pub use phase::{Phase, PhaseError};
 pub use plan::{PlanKind, PlanRecord, PlanStep, ProbeResult, ServiceLevel, StepOutcome};
-pub use situation::{AlarmView, CLOSINGS_MAX, ClaimView, ClosedView, HostView, ServiceView, SiteView, Situation, SituationError};
+pub use restoration::{
+    CheckView, ForecastView, Gate, GateCheck, OverrideView, ReturnView, SignedWord, StepPlace, WordAbout, WorkView,
+};
+pub use situation::{
+    AlarmView, CLOSINGS_MAX, ClaimView, ClosedView, FORECASTS_MAX, HostView, LEVELS_MAX, ServiceView, SiteView, Situation,
+    SituationError,
+};
 pub use timestamp::{Timestamp, TimestampError};

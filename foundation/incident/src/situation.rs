@@ -3,10 +3,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alarm, Claim, Delegation, Fact, FactError, Impact, PaymentView, Phase, PhaseError, PlanView, ProbeResult, ServiceLevel,
-    Suppression, Tier, Timestamp, Verdict, What,
+    Alarm, CheckView, Claim, Delegation, Fact, FactError, ForecastView, Impact, OverrideView, PaymentView, Phase, PhaseError,
+    PlanView, ProbeResult, ReturnView, ServiceLevel, SignedWord, Suppression, Tier, Timestamp, Verdict, What, WordAbout,
 };
 
+/// Forecasts kept of one service: the first, and the newest of the others.
+pub const FORECASTS_MAX: usize = 64;
+/// Changes of level kept of one system; the oldest go first.
+pub const LEVELS_MAX: usize = 256;
 /// Closings kept of one alarm; the oldest go first.
 pub const CLOSINGS_MAX: usize = 16;
 
@@ -66,6 +70,9 @@ pub struct Situation {
     /// Files of emergency payment runs by their SHA-256.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub payments: BTreeMap<String, PaymentView>,
+    /// Forecasts by service, the oldest first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub forecasts: BTreeMap<String, Vec<ForecastView>>,
     /// What cannot be known or done: `room: what`.
     pub unknown: Vec<String>,
     /// What people must decide or do: `room: what`.
@@ -112,6 +119,15 @@ pub struct HostView {
     pub files_restored: u64,
     /// Files without a clean version.
     pub files_lost: u64,
+    /// Where it is on its way back; `None` if it never was away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<ServiceLevel>,
+    /// The last [`LEVELS_MAX`] changes of that, with their reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<(Timestamp, ServiceLevel, String)>,
+    /// Its gates, and what people decided about it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub back: ReturnView,
 }
 
 /// A service and its history.
@@ -253,7 +269,43 @@ impl Situation {
             | What::LeaseGiven { plan: hash, .. }
             | What::UndoOrdered { plan: hash, .. }
             | What::UndoIntended { plan: hash, .. }
-            | What::UndoEnded { plan: hash, .. } => self.plan_mut(hash)?.apply(fact),
+            | What::UndoEnded { plan: hash, .. }
+            | What::PlanOrdered { plan: hash, .. }
+            | What::StepReopened { plan: hash, .. }
+            | What::WorkGiven { plan: hash, .. } => self.plan_mut(hash)?.apply(fact),
+            What::WordGiven { word } => self.word(fact, word)?,
+            What::GateChecked {
+                system,
+                check,
+                passed,
+                evidence,
+            } => {
+                let view = CheckView {
+                    at,
+                    passed: *passed,
+                    evidence: evidence.clone(),
+                };
+                self.hosts.entry(system.clone()).or_default().back.checks.insert(*check, view);
+            }
+            What::SystemChanged { system, level, reason } => {
+                let host = self.hosts.entry(system.clone()).or_default();
+                host.level = Some(*level);
+                if host.levels.len() == LEVELS_MAX {
+                    host.levels.remove(0);
+                }
+                host.levels.push((at, *level, reason.clone()));
+            }
+            What::Forecasted { service, p50, p90 } => {
+                let kept = self.forecasts.entry(service.clone()).or_default();
+                if kept.len() == FORECASTS_MAX {
+                    kept.remove(1);
+                }
+                kept.push(ForecastView {
+                    at,
+                    p50: *p50,
+                    p90: *p90,
+                });
+            }
             What::ControlStarted { epoch } => self.epoch = (*epoch).max(self.epoch),
             What::WordRejected { hash, by, reason } => {
                 self.rejected += 1;
@@ -283,6 +335,9 @@ impl Situation {
             }
             What::HostIsolated { system, isolated } => {
                 let host = self.hosts.entry(system.clone()).or_default();
+                if *isolated && !host.isolated {
+                    host.back.begin_again();
+                }
                 host.isolated = *isolated;
                 host.isolated_changed = Some(at);
             }
@@ -361,6 +416,31 @@ impl Situation {
         })
     }
 
+    /// Takes a person's signed word. One about a plan needs the plan.
+    fn word(&mut self, fact: &Fact, word: &SignedWord) -> Result<(), SituationError> {
+        let view = OverrideView {
+            at: fact.at,
+            person: word.person.clone(),
+            reason: word.reason.clone(),
+        };
+        match &word.word {
+            WordAbout::Done { plan, .. } => self.plan_mut(plan)?.apply(fact),
+            WordAbout::Override { system, gate } => {
+                self.hosts
+                    .entry(system.clone())
+                    .or_default()
+                    .back
+                    .overrides
+                    .insert(*gate, view);
+            }
+            WordAbout::Lost { system, until } => {
+                self.hosts.entry(system.clone()).or_default().back.lost_until = Some(*until);
+            }
+            WordAbout::Observed { system } => self.hosts.entry(system.clone()).or_default().back.observed = Some(view),
+        }
+        Ok(())
+    }
+
     fn set_service(&mut self, at: Timestamp, service: &str, level: ServiceLevel, reason: &str) {
         let view = self.services.entry(service.to_owned()).or_insert_with(|| ServiceView {
             level,
@@ -416,6 +496,10 @@ impl Situation {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn push_new(list: &mut Vec<String>, text: String) {

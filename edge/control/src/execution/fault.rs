@@ -39,6 +39,8 @@ pub enum Point {
     BeforeApproval,
     /// It was.
     AfterApproval,
+    /// Within an effect that has several parts.
+    Within(&'static str),
 }
 
 /// What may happen at a [`Point`]. Crash tests kill the process or let the disk fail; nothing else does.

@@ -49,6 +49,7 @@ pub fn mode(needs: Vec<Need>) -> DegradedMode {
         name: "spool only".into(),
         gives: "acceptance".into(),
         needs,
+        ..DegradedMode::default()
     }
 }
 

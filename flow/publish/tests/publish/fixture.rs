@@ -136,7 +136,7 @@ fn service((id, name, priority): (&str, &str, u8)) -> (String, Service) {
         degraded: vec![DegradedMode {
             name: "spool only".to_owned(),
             gives: "Annahme mit späterer Antwort".to_owned(),
-            needs: Vec::new(),
+            ..DegradedMode::default()
         }],
         probe: None,
         customers: if id == "training" {

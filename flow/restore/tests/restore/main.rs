@@ -9,3 +9,4 @@ mod order;
 mod outage;
 mod plan;
 mod psplib;
+mod way_back;

@@ -125,6 +125,7 @@ fn services_are_forecast_by_the_alternative_that_is_back_first() {
         name: "spool only".to_owned(),
         gives: "receipts".to_owned(),
         needs: needs(&["ad"]),
+        ..DegradedMode::default()
     }];
     let situation = everything();
     let plan = plan_restore(&situation, &estate, &RestoreConfig::default());

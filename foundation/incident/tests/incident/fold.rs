@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
 use leckwehr_incident::{
-    AlarmLevel, FACT_VERSION, Fact, FactError, Phase, PlanKind, Situation, SituationError, Timestamp, Verdict, What,
+    AlarmLevel, FACT_VERSION, Fact, FactError, Phase, PlanKind, SignedWord, Situation, SituationError, Timestamp, Verdict, What,
+    WordAbout,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -81,7 +82,17 @@ impl Model {
             | What::LeaseGiven { plan, .. }
             | What::UndoOrdered { plan, .. }
             | What::UndoIntended { plan, .. }
-            | What::UndoEnded { plan, .. } => self.plans.contains(plan),
+            | What::UndoEnded { plan, .. }
+            | What::PlanOrdered { plan, .. }
+            | What::StepReopened { plan, .. }
+            | What::WorkGiven { plan, .. } => self.plans.contains(plan),
+            What::WordGiven {
+                word:
+                    SignedWord {
+                        word: WordAbout::Done { plan, .. },
+                        ..
+                    },
+            } => self.plans.contains(plan),
             _ => true,
         }
     }

@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_incident::{
-    Alarm, AlarmLevel, Cause, Claim, ClaimTopic, Confidence, Coverage, CredentialAssessment, Delegation, Fact, Finding, Hop,
-    HostAssessment, Impact, OutsideEndpoint, OutsideRole, PaymentStage, Phase, PlanKind, PlanRecord, PlanStep, ProbeResult,
-    ServiceLevel, StepOutcome, Suppression, Tier, Timestamp, Verdict, What, WordView,
+    Alarm, AlarmLevel, Cause, Claim, ClaimTopic, Confidence, Coverage, CredentialAssessment, Delegation, Fact, Finding, Gate,
+    GateCheck, Hop, HostAssessment, Impact, OutsideEndpoint, OutsideRole, PaymentStage, Phase, PlanKind, PlanRecord, PlanStep,
+    ProbeResult, ServiceLevel, SignedWord, StepOutcome, StepPlace, Suppression, Tier, Timestamp, Verdict, What, WordAbout,
+    WordView,
 };
 
 /// Every fact that a ledger can hold, fully filled in, so that no field can be renamed unseen.
@@ -201,6 +202,44 @@ pub fn one_of_each() -> Vec<What> {
             step: 1,
             outcome: StepOutcome::Verified { evidence: text("seen") },
         },
+        What::PlanOrdered {
+            plan: text("ab"),
+            begins: true,
+            steps: vec![StepPlace {
+                number: 2,
+                after: vec![1],
+                start_ms: 5,
+            }],
+            reason: text("step 1 failed"),
+        },
+        What::StepReopened {
+            plan: text("ab"),
+            step: 1,
+            reason: text("the backup server is back"),
+        },
+        What::WorkGiven {
+            plan: text("ab"),
+            step: 1,
+            owner: text("desk"),
+            due: Timestamp(9),
+            what: text("plug in the cable"),
+        },
+        What::GateChecked {
+            system: text("fs-1"),
+            check: GateCheck::BackupVerified,
+            passed: true,
+            evidence: text("7 of 7 packs"),
+        },
+        What::SystemChanged {
+            system: text("fs-1"),
+            level: ServiceLevel::Rebuilding,
+            reason: text("its restoration began"),
+        },
+        What::Forecasted {
+            service: text("eau"),
+            p50: Timestamp(8),
+            p90: Timestamp(9),
+        },
         What::Probed {
             probe: ProbeResult {
                 from: text("a"),
@@ -242,6 +281,36 @@ pub fn one_of_each() -> Vec<What> {
             what: text("forecast"),
         },
     ];
+    let words = [
+        WordAbout::Override {
+            system: text("fs-1"),
+            gate: Gate::Clean,
+        },
+        WordAbout::Lost {
+            system: text("fs-1"),
+            until: Timestamp(7),
+        },
+        WordAbout::Done {
+            plan: text("ab"),
+            step: 1,
+        },
+        WordAbout::Observed { system: text("fs-1") },
+    ];
+    all.extend(words.map(|word| What::WordGiven {
+        word: SignedWord {
+            person: text("anna"),
+            word,
+            reason: text("why"),
+            at: Timestamp(8),
+            signature: text("ef"),
+        },
+    }));
+    all.extend(GateCheck::ALL.map(|check| What::GateChecked {
+        system: text("fs-2"),
+        check,
+        passed: false,
+        evidence: text("missing"),
+    }));
     all.extend(levels.map(|level| What::Alarmed {
         alarm: alarm(level, 12.5),
     }));
@@ -445,6 +514,13 @@ fn tag(what: &What) -> &'static str {
         What::UndoOrdered { .. } => "undo-ordered",
         What::UndoIntended { .. } => "undo-intended",
         What::UndoEnded { .. } => "undo-ended",
+        What::PlanOrdered { .. } => "plan-ordered",
+        What::StepReopened { .. } => "step-reopened",
+        What::WorkGiven { .. } => "work-given",
+        What::WordGiven { .. } => "word-given",
+        What::GateChecked { .. } => "gate-checked",
+        What::SystemChanged { .. } => "system-changed",
+        What::Forecasted { .. } => "forecasted",
         What::StepEnded { .. } => "step-ended",
         What::Probed { .. } => "probed",
         What::HostIsolated { .. } => "host-isolated",
@@ -462,7 +538,7 @@ fn tag(what: &What) -> &'static str {
 }
 
 /// Number of variants of [`What`], which is the number of arms of [`tag`].
-const VARIANTS: usize = 40;
+const VARIANTS: usize = 47;
 
 #[test]
 fn the_vocabulary_does_not_change_silently() {

@@ -1,0 +1,427 @@
+//! Carries a restoration through: gates, levels, people's work, and a new plan after every event.
+//!
+//! ```text
+//!     ┌──────────────── an event: failed, late, a host fell, a crew is gone ◄────────────┐
+//!     ▼                                                                                  │
+//! plan again ─► covered by the approval? ─► new order ─► what is ready ─► execution ─► levels, checks
+//!                  └─ no: Widened, people must approve          └─ reconnections only through their gates
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use leckwehr_contain::harm_of;
+use leckwehr_estate::Estate;
+use leckwehr_incident::{PlanRecord, PlanStep, PlanView, Situation, StepOutcome, StepPlace, Timestamp, What};
+use leckwehr_restore::{
+    Replan, RestorePlan, StepKind, follow, gates_closed, judge, places, ready, services_now, stuck, to_reopen,
+};
+
+use crate::error::ControlError;
+use crate::execution::{Actuator, Execution, Journal, Reading};
+
+/// Steps done side by side.
+const SIDE_BY_SIDE_MAX: usize = 16;
+/// Places of steps in one fact: an entry of the ledger is bounded.
+const PLACES_MAX: usize = 400;
+/// A step that takes more of its planned time than this is an event, in percent.
+const LATE_PERCENT: i64 = 200;
+/// Rounds of facts that follow from facts: more than a system has levels and checks.
+const ROUNDS_MAX: usize = 32;
+/// Orders of one plan; who asks for more changes them without end.
+const ORDERS_MAX: u32 = 1_000;
+
+const BY: &str = "restore";
+
+/// Who does a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Manner {
+    /// A program, a guard or an agent.
+    ByProgram,
+    /// People, who sign that it is done.
+    ByHand {
+        /// Who has it.
+        owner: String,
+        /// What is to be done.
+        what: String,
+        /// Milliseconds from now until it should be done.
+        due_ms: u64,
+    },
+}
+
+/// An [`Actuator`] that knows which steps are people's.
+pub trait Ways: Actuator {
+    /// Returns who does the step.
+    fn manner(&self, step: &PlanStep, estate: &Estate) -> Manner;
+}
+
+/// How far a restoration came.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CourseEnd {
+    /// Every step ended, one way or another: the facts say how.
+    Complete,
+    /// Nothing can be done until people did what the ledger says, and signed for it.
+    WaitsForPeople {
+        /// The steps that wait, each with its owner.
+        work: Vec<(u32, String)>,
+    },
+    /// Something happened, and the plan that fits now goes beyond what was approved.
+    Widened {
+        /// The new plan; it is neither proposed nor approved yet.
+        plan: Box<RestorePlan>,
+        /// What was not approved.
+        why: Vec<String>,
+    },
+}
+
+/// An approved restoration on its way.
+pub struct Course<'a> {
+    plan: &'a PlanRecord,
+    estate: &'a Estate,
+    try_again: bool,
+}
+
+impl<'a> Course<'a> {
+    /// Prepares to carry out an approved plan. Whether it is approved is for the caller to know.
+    pub fn new(plan: &'a PlanRecord, estate: &'a Estate) -> Self {
+        Self {
+            plan,
+            estate,
+            try_again: true,
+        }
+    }
+
+    /// Leaves a step that failed to people instead of trying it again.
+    #[must_use]
+    pub fn trying_once(mut self) -> Self {
+        self.try_again = false;
+        self
+    }
+
+    /// Records the first order, which is the plan's own, and when each service is expected. Nothing if there is an order already.
+    pub fn begin(&self, journal: &mut Journal, plan: &RestorePlan) -> Result<(), ControlError> {
+        if !journal.plan(&self.plan.hash)?.order.is_empty() {
+            return Ok(());
+        }
+        self.order(journal, &places(plan), "as it was approved", plan)
+    }
+
+    /// Carries the plan on, from wherever the facts say that it is, until nothing is left that can be done now.
+    ///
+    /// `ways` makes the actuator for a situation. `again` plans anew; it is asked after every event.
+    ///
+    /// # Errors
+    /// The journal cannot be written: the next effect is not begun.
+    pub async fn run<A: Ways>(
+        &self,
+        journal: &mut Journal,
+        ways: impl Fn(&Situation) -> A,
+        again: impl Fn(&Situation, Timestamp) -> RestorePlan,
+    ) -> Result<CourseEnd, ControlError> {
+        loop {
+            if let Some(end) = self.go_on(journal, &ways, &again).await? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Carries the plan one batch of like steps on; what came in meanwhile can be looked at between two. `None`: there is more.
+    ///
+    /// # Errors
+    /// The journal cannot be written: the next effect is not begun.
+    pub async fn go_on<A: Ways>(
+        &self,
+        journal: &mut Journal,
+        ways: impl Fn(&Situation) -> A,
+        again: impl Fn(&Situation, Timestamp) -> RestorePlan,
+    ) -> Result<Option<CourseEnd>, ControlError> {
+        self.follow(journal)?;
+        let actuator = ways(journal.situation());
+        let before = self.moment(journal);
+        let batch = match self.batch(journal, &actuator)? {
+            Next::Do(batch) => batch,
+            Next::Wait(work) => return Ok(Some(CourseEnd::WaitsForPeople { work })),
+            Next::Nothing if self.try_again(journal)? => return Ok(None),
+            Next::Nothing => {
+                self.give_up(journal)?;
+                self.follow(journal)?;
+                return Ok(Some(CourseEnd::Complete));
+            }
+        };
+        self.carry_out(journal, &actuator, &batch).await?;
+        self.follow(journal)?;
+        let Some(reason) = self.event(journal, &batch, &before)? else {
+            return Ok(None);
+        };
+        let plan = again(journal.situation(), journal.now());
+        match judge(journal.plan(&self.plan.hash)?, &plan) {
+            Replan::Covered { order } => {
+                self.order(journal, &order, &reason, &plan)?;
+                Ok(None)
+            }
+            Replan::Widened { why } => {
+                let plan = Box::new(plan);
+                Ok(Some(CourseEnd::Widened { plan, why }))
+            }
+        }
+    }
+
+    async fn carry_out<A: Ways>(&self, journal: &mut Journal, actuator: &A, batch: &[PlanStep]) -> Result<(), ControlError> {
+        let view = journal.plan(&self.plan.hash)?;
+        let reconnections = batch.iter().filter(|s| s.action == StepKind::Reconnect.word());
+        let closed = reconnections.map(|step| (step.number, gates_closed(view, step, journal.situation(), self.estate)));
+        let gated = Gated {
+            inner: actuator,
+            estate: self.estate,
+            closed: closed.filter(|(_, why)| !why.is_empty()).collect(),
+        };
+        let stage = batch.iter().map(|s| s.number).collect();
+        let execution = Execution::new(self.plan, &gated).in_stages(vec![stage]);
+        execution.run(journal).await.map(drop)
+    }
+
+    /// Records what follows from the facts: checks, levels of systems, levels of services.
+    fn follow(&self, journal: &mut Journal) -> Result<(), ControlError> {
+        for _ in 0..ROUNDS_MAX {
+            let facts = follow(journal.situation(), self.estate, &self.plan.hash);
+            if facts.is_empty() {
+                break;
+            }
+            journal.record(BY, facts)?;
+        }
+        let facts = levels(journal.situation(), self.estate);
+        journal.record(BY, facts)
+    }
+
+    /// The steps to be done next, side by side: of those that are ready, the ones that do the same as the first.
+    fn batch<A: Ways>(&self, journal: &mut Journal, actuator: &A) -> Result<Next, ControlError> {
+        let view = journal.plan(&self.plan.hash)?;
+        let (mut batch, mut waiting, mut given) = (Vec::<PlanStep>::new(), Vec::new(), Vec::new());
+        for step in ready(view) {
+            let work = view.work.get(&step.number);
+            match actuator.manner(step, self.estate) {
+                Manner::ByHand { owner, what, due_ms } if work.is_none_or(|w| w.confirmed.is_none()) => {
+                    if work.is_none() {
+                        given.push(What::WorkGiven {
+                            plan: self.plan.hash.clone(),
+                            step: step.number,
+                            owner: owner.clone(),
+                            due: journal.now().plus_ms(i64::try_from(due_ms).unwrap_or(i64::MAX)),
+                            what,
+                        });
+                    }
+                    waiting.push((step.number, owner));
+                }
+                _ if batch.len() < SIDE_BY_SIDE_MAX && batch.first().is_none_or(|first| first.action == step.action) => {
+                    batch.push(step.clone());
+                }
+                _ => {}
+            }
+        }
+        journal.record(BY, given)?;
+        Ok(match (batch.is_empty(), waiting.is_empty()) {
+            (false, _) => Next::Do(batch),
+            (true, false) => Next::Wait(waiting),
+            (true, true) => Next::Nothing,
+        })
+    }
+
+    /// Opens failed steps again once everything else is done. False if nothing is to be tried.
+    fn try_again(&self, journal: &mut Journal) -> Result<bool, ControlError> {
+        let view = journal.plan(&self.plan.hash)?;
+        let failed = if self.try_again { to_reopen(view) } else { Vec::new() };
+        let facts: Vec<What> = failed
+            .into_iter()
+            .map(|(step, reason)| What::StepReopened {
+                plan: self.plan.hash.clone(),
+                step,
+                reason,
+            })
+            .collect();
+        let any = !facts.is_empty();
+        journal.record(BY, facts)?;
+        Ok(any)
+    }
+
+    /// Ends what cannot be begun, and leaves to people what stays cut.
+    fn give_up(&self, journal: &mut Journal) -> Result<(), ControlError> {
+        let view = journal.plan(&self.plan.hash)?;
+        let ended = stuck(view).into_iter().map(|(step, why)| What::StepEnded {
+            plan: self.plan.hash.clone(),
+            step,
+            outcome: StepOutcome::NotApplied {
+                reason: format!("held back: {why}"),
+            },
+        });
+        let ended = ended.collect();
+        journal.record(BY, ended)?;
+        let (view, mut asked) = (journal.plan(&self.plan.hash)?, Vec::new());
+        for step in self.plan.steps.iter().filter(|s| s.action == StepKind::Reconnect.word()) {
+            let outcome = view.steps.get(&step.number).and_then(|s| s.ended.as_ref());
+            let why = match outcome {
+                Some((_, StepOutcome::NotApplied { reason } | StepOutcome::Doubtful { reason })) => reason,
+                _ => continue,
+            };
+            let why = why.strip_prefix("held back: ").unwrap_or(why);
+            let what = format!(
+                "{} is held back: {why}. Look there, then let {} reconnect it or keep it cut",
+                step.target, step.executor
+            );
+            if !journal.situation().open_decisions.contains(&format!("{BY}: {what}")) {
+                asked.push(What::DecisionOpen { room: BY.into(), what });
+            }
+        }
+        journal.record(BY, asked)
+    }
+
+    fn moment(&self, journal: &Journal) -> Moment {
+        let situation = journal.situation();
+        let isolated = situation.hosts.iter().filter(|(_, h)| h.isolated).map(|(id, _)| id.clone());
+        let now = journal.now();
+        let away = |(who, since, until): &&(String, Timestamp, Timestamp)| {
+            self.estate.crews.contains_key(who) && *since <= now && now < *until
+        };
+        Moment {
+            isolated: isolated.collect(),
+            crews_away: situation.absences.iter().filter(away).map(|(who, ..)| who.clone()).collect(),
+        }
+    }
+
+    /// Returns what happened that the plan did not foresee.
+    fn event(&self, journal: &Journal, batch: &[PlanStep], before: &Moment) -> Result<Option<String>, ControlError> {
+        let view = journal.plan(&self.plan.hash)?;
+        if view.ordered.as_ref().is_some_and(|(times, _)| *times >= ORDERS_MAX) {
+            return Ok(None);
+        }
+        let now = self.moment(journal);
+        let mut events: Vec<String> = now
+            .isolated
+            .difference(&before.isolated)
+            .map(|id| format!("{id} fell"))
+            .collect();
+        let gone = now.crews_away.difference(&before.crews_away);
+        events.extend(gone.map(|crew| format!("crew {crew} is gone")));
+        for step in batch {
+            if let Some(what) = what_happened(view, step) {
+                events.push(what);
+            }
+        }
+        Ok((!events.is_empty()).then(|| events.join("; ")))
+    }
+
+    fn order(&self, journal: &mut Journal, order: &[StepPlace], reason: &str, plan: &RestorePlan) -> Result<(), ControlError> {
+        let chunks = order.chunks(PLACES_MAX).enumerate();
+        let mut facts: Vec<What> = chunks
+            .map(|(index, steps)| What::PlanOrdered {
+                plan: self.plan.hash.clone(),
+                begins: index == 0,
+                steps: steps.to_vec(),
+                reason: reason.to_owned(),
+            })
+            .collect();
+        let now = journal.now();
+        let in_ms = |ms: u64| now.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX));
+        for forecast in &plan.service_forecasts {
+            if let (Some(p50), Some(p90)) = (forecast.full_ms, forecast.full_p90_ms) {
+                facts.push(What::Forecasted {
+                    service: forecast.service.clone(),
+                    p50: in_ms(p50),
+                    p90: in_ms(p90),
+                });
+            }
+        }
+        journal.record(BY, facts)
+    }
+}
+
+/// Returns the changes of level that services are due, from systems and cut connections.
+pub(crate) fn levels(situation: &Situation, estate: &Estate) -> Vec<What> {
+    let cut = situation.connections_cut.iter().cloned().collect();
+    let without = harm_of(estate, &BTreeSet::new(), &cut).services;
+    let mut facts = Vec::new();
+    for (service, now) in services_now(situation, estate) {
+        let (level, reason) = match without.get(&service) {
+            Some(level) if *level < now.level => (*level, "a connection that it needs is cut".to_owned()),
+            _ => (now.level, now.reason),
+        };
+        let known = situation.services.get(&service);
+        if known.is_none_or(|view| view.level != level) {
+            facts.push(What::ServiceChanged { service, level, reason });
+        }
+    }
+    facts
+}
+
+/// What is to be done next.
+enum Next {
+    Do(Vec<PlanStep>),
+    Wait(Vec<(u32, String)>),
+    Nothing,
+}
+
+/// What is held against later to see that something happened.
+struct Moment {
+    isolated: BTreeSet<String>,
+    crews_away: BTreeSet<String>,
+}
+
+/// A step that failed or took much longer than planned.
+fn what_happened(view: &PlanView, step: &PlanStep) -> Option<String> {
+    let done = view.steps.get(&step.number)?;
+    let (at, outcome) = done.ended.as_ref()?;
+    let name = format!("step {} ({} {})", step.number, step.action, step.target);
+    match outcome {
+        StepOutcome::Verified { .. } => {
+            let took_ms = at.0.saturating_sub(done.intended.0) / 1_000_000;
+            let planned_ms = i64::try_from(step.planned_ms).unwrap_or(i64::MAX);
+            let is_late = took_ms > planned_ms.saturating_mul(LATE_PERCENT) / 100;
+            is_late.then(|| format!("{name} took {took_ms} ms instead of {planned_ms}"))
+        }
+        StepOutcome::NotApplied { .. } | StepOutcome::Doubtful { .. } => Some(format!("{name} failed")),
+    }
+}
+
+/// Lets nothing back on the grid that did not pass its gates, whoever carries it out.
+struct Gated<'a, A> {
+    inner: &'a A,
+    estate: &'a Estate,
+    closed: BTreeMap<u32, Vec<String>>,
+}
+
+impl<A: Actuator> Actuator for Gated<'_, A> {
+    async fn read(&self, step: &PlanStep) -> Reading {
+        match self.closed.get(&step.number) {
+            Some(why) => Reading::Held { reason: why.join("; ") },
+            None => self.inner.read(step).await,
+        }
+    }
+
+    async fn act(&self, steps: &[PlanStep]) -> Vec<Result<(), StepOutcome>> {
+        self.inner.act(steps).await
+    }
+
+    async fn verify(&self, step: &PlanStep) -> StepOutcome {
+        self.inner.verify(step).await
+    }
+
+    async fn undo(&self, step: &PlanStep, before: &str) -> Result<(), StepOutcome> {
+        self.inner.undo(step, before).await
+    }
+
+    fn consequences(&self, step: &PlanStep, undone: bool) -> Vec<What> {
+        let mut facts = self.inner.consequences(step, undone);
+        if step.action == StepKind::Reconnect.word() {
+            let target = step.target.clone();
+            facts.push(match self.estate.connections.contains_key(&target) {
+                true => What::ConnectionCut {
+                    connection: target,
+                    cut: undone,
+                },
+                false => What::HostIsolated {
+                    system: target,
+                    isolated: undone,
+                },
+            });
+        }
+        facts
+    }
+}

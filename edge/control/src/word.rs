@@ -1,0 +1,79 @@
+use std::collections::BTreeMap;
+
+use leckwehr_crypt::{VerifyingKey, from_hex};
+use leckwehr_incident::{SignedWord, Situation, Timestamp, What, WordAbout};
+
+use crate::error::ControlError;
+use crate::execution::Journal;
+
+/// How far a person's clock may be ahead of the control room's, in milliseconds.
+const AHEAD_MS_MAX: i64 = 5 * 60_000;
+
+/// Takes a person's signed word about a restoration: a fact if it counts, and if not, a fact that says why. Returns why it does
+/// not count.
+///
+/// `keys` are the public keys of the people who may decide. A word counts about what is the case now: one from before the system
+/// was lost the last time is of another day, whoever shows it again.
+///
+/// # Errors
+/// The journal cannot be written.
+pub fn take_signed_word(
+    keys: &BTreeMap<String, [u8; 32]>,
+    journal: &mut Journal,
+    word: &SignedWord,
+) -> Result<Option<String>, ControlError> {
+    let fault = fault(keys, journal.situation(), journal.now(), word);
+    let what = match &fault {
+        None => What::WordGiven { word: word.clone() },
+        Some(reason) => What::WordRejected {
+            hash: subject(&word.word),
+            by: word.person.clone(),
+            reason: reason.clone(),
+        },
+    };
+    let by = if fault.is_none() {
+        word.person.as_str()
+    } else {
+        "control-room"
+    };
+    journal.record(by, vec![what])?;
+    Ok(fault)
+}
+
+fn subject(about: &WordAbout) -> String {
+    match about {
+        WordAbout::Done { plan, .. } => plan.clone(),
+        WordAbout::Override { system, .. } | WordAbout::Lost { system, .. } | WordAbout::Observed { system } => system.clone(),
+    }
+}
+
+fn fault(keys: &BTreeMap<String, [u8; 32]>, situation: &Situation, now: Timestamp, word: &SignedWord) -> Option<String> {
+    let Some(key) = keys.get(&word.person) else {
+        return Some(format!("no key of {} is known", word.person));
+    };
+    let signature = from_hex(&word.signature).unwrap_or_default();
+    if VerifyingKey::from_bytes(*key).verify(&word.bytes(), &signature).is_err() {
+        return Some("the signature does not fit".to_owned());
+    }
+    if word.at > now.plus_ms(AHEAD_MS_MAX) {
+        return Some(format!("it is dated {}, which is still to come", word.at));
+    }
+    match &word.word {
+        WordAbout::Done { plan, step } => {
+            let work = situation.plans.get(plan).and_then(|view| view.work.get(step));
+            match work {
+                None => Some(format!("step {step} of that plan is not people's work, or not yet")),
+                Some(work) if work.confirmed.is_some() => Some(format!("step {step} was confirmed before")),
+                Some(_) => None,
+            }
+        }
+        WordAbout::Override { system, .. } | WordAbout::Lost { system, .. } | WordAbout::Observed { system } => {
+            let Some(host) = situation.hosts.get(system) else {
+                return Some(format!("nothing is known of a loss of {system}"));
+            };
+            let lost = host.isolated_changed.filter(|_| host.isolated);
+            lost.filter(|lost| word.at < *lost)
+                .map(|lost| format!("it is older than the loss of {system} at {lost}"))
+        }
+    }
+}
