@@ -15,3 +15,4 @@ mod live;
 #[cfg(test)]
 mod namespace;
 mod receive;
+mod what_if;
