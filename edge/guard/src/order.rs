@@ -114,7 +114,7 @@ pub struct Approval {
     pub approver: String,
     /// Ed25519 signature over [`Approval::message`], hex.
     pub signature: String,
-    /// Until when a step may be begun on this word; without it, as long as the plan's generation is in force.
+    /// Until when a step may be begun on this word; without it, none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<Timestamp>,
 }

@@ -223,7 +223,7 @@ impl Warrant {
         Ok(Warranted::Step { step, seal, task })
     }
 
-    /// Two different people gave their word; for what is begun anew it must still be in time.
+    /// Two different people gave their word; for what is begun anew it must have an end and still be in time.
     fn check_approvals(&self, plan: &PlanRecord, envelope: &Envelope, now: Timestamp) -> Result<(), Refusal> {
         let known = envelope.approvals.iter().filter(|word| {
             let key = self.approvers.get(&word.approver);
@@ -235,7 +235,7 @@ impl Warrant {
         let (mut all, mut in_time) = (BTreeSet::new(), BTreeSet::new());
         for word in known {
             all.insert(word.approver.as_str());
-            if stands || envelope.order.is_undo() || word.valid_until.is_none_or(|end| now <= end) {
+            if stands || envelope.order.is_undo() || word.valid_until.is_some_and(|end| now <= end) {
                 in_time.insert(word.approver.as_str());
             }
         }

@@ -260,6 +260,10 @@ async fn a_word_that_ended_starts_nothing_but_still_undoes() {
     longer.approvals[0].valid_until = None;
     place.refuses(&sealed(&longer, "guard-a"), Status::FORBIDDEN).await;
     place.warrant.clock = clock(NOW);
+    // A word without an end never starts anything.
+    let mut endless = order.clone();
+    endless.approvals[0] = Approval::sign("anna", &key("anna"), &plan.hash, None);
+    place.refuses(&sealed(&endless, "guard-a"), Status::FORBIDDEN).await;
     assert_eq!(place.order(&sealed(&order, "guard-a")).await.status, Status::OK);
     place.warrant.clock = clock(NOW.plus_ms(1));
     let undo = Envelope {

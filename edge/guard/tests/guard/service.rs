@@ -9,7 +9,7 @@ use leckwehr_guard::{
     Action, Approval, Clock, Envelope, Event, Guard, GuardConfig, GuardNews, Journal, Order, Reply, Status, ask_running,
     send_order,
 };
-use leckwehr_incident::{PlanKind, PlanRecord, PlanStep};
+use leckwehr_incident::{PlanKind, PlanRecord, PlanStep, Timestamp};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
@@ -120,7 +120,7 @@ fn envelope(plan: &PlanRecord, step: u32, order: Order, at_ms: i64) -> Envelope 
         order,
         plan: Some((plan.clone(), step)),
         approvals: ["anna", "bert"]
-            .map(|name| Approval::sign(name, &key(name), &plan.hash, None))
+            .map(|name| Approval::sign(name, &key(name), &plan.hash, Some(Timestamp(i64::MAX))))
             .into(),
         epoch: 0,
         seal: None,

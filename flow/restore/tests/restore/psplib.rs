@@ -57,8 +57,7 @@ fn effort(schedules: u64, proof_nodes: u64) -> Effort {
     }
 }
 
-/// Red when the search weakens: without crossover (children copies of their fathers) the excess on this sample more
-/// than doubles.
+/// How far the search may weaken: the mean excess over the best known on a sample.
 #[test]
 fn j120_stays_close_to_the_best_known() {
     let (mut excess, mut count) = (0.0, 0);
