@@ -16,7 +16,8 @@ const NOT_BUILT: [(&str, &str); 9] = [
     ),
     (
         "restore",
-        "a restoration that is interrupted is planned and approved anew for what is left of it",
+        "a restoration that is interrupted is planned and approved anew for what is left of it; gates whose evidence is kept, runbooks and \
+         re-planning are not used by this room yet",
     ),
     ("restore", "crews have no shift calendars, and backups no bandwidth"),
     (
