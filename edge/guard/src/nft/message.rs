@@ -238,6 +238,11 @@ pub(crate) fn delete_elements(family: Family, set: &str, keys: &[Vec<u8>]) -> Ve
     element_messages(family, set, &bare, DELSETELEM, NLM_F_ACK)
 }
 
+/// Empties a set.
+pub(crate) fn flush_set(family: Family, set: &str) -> Request {
+    message(family, DELSETELEM, NLM_F_ACK, &Attributes::new().text(1, TABLE).text(2, set))
+}
+
 fn element_messages(family: Family, set: &str, elements: &[Element], kind: u16, flags: u16) -> Vec<Request> {
     let one = |elements: &[Element]| {
         let names = Attributes::new().text(1, TABLE).text(2, set);

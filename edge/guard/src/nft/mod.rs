@@ -18,7 +18,7 @@ use crate::firewall::{Counter, Firewall, FirewallError, FirewallState};
 use crate::management::Management;
 use crate::netlink::{Channel, NLMSG_ERROR, Request};
 use layout::{CUT, EGRESS, IFNAME_BYTES, MANAGEMENT, NEIGHBOURS, OUTSIDE, PASSED, ROOMS_V4, ROOMS_V6, STOPPED};
-use message::{Element, Family, batch, delete_elements, get_elements, new_elements};
+use message::{Element, Family, batch, delete_elements, flush_set, get_elements, new_elements};
 
 /// Elements in one transaction.
 const ELEMENTS_MAX: usize = 16_384;
@@ -250,14 +250,20 @@ impl Firewall for Nft {
     }
 
     fn release(&mut self, interfaces: &[String]) -> Result<(), FirewallError> {
-        let keys = interface_keys(interfaces)?;
+        let keys: BTreeSet<Vec<u8>> = interface_keys(interfaces)?.into_iter().collect();
         self.retry(|nft| {
             let mut messages = Vec::new();
             for family in nft.families.clone() {
-                for set in [CUT, STOPPED] {
-                    let there = nft.keys(family, set)?;
-                    let gone: Vec<Vec<u8>> = keys.iter().filter(|key| there.contains(*key)).cloned().collect();
-                    messages.extend(delete_elements(family, set, &gone));
+                let cut = nft.keys(family, CUT)?;
+                if cut.is_subset(&keys) {
+                    // Nothing stays cut: what was stopped is of this cut, or of one that ended by itself.
+                    messages.extend([CUT, STOPPED].map(|set| flush_set(family, set)));
+                } else {
+                    let stopped = nft.keys(family, STOPPED)?;
+                    for (set, there) in [(CUT, cut), (STOPPED, stopped)] {
+                        let gone: Vec<Vec<u8>> = keys.intersection(&there).cloned().collect();
+                        messages.extend(delete_elements(family, set, &gone));
+                    }
                 }
                 // As many packets can have been between cut and witness when the cut came into force. More was a hole, and stays.
                 let at_most = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u64);
