@@ -40,7 +40,7 @@ const ESTATE: &str = "estate.json";
 /// The analysis that it stands on.
 const IMPACT: &str = "impact.json";
 
-/// Cut the attacker off: plan the cut, explain it, compare and check it.
+/// Cut the attacker off: plan the cut, check it, approve it, carry it out, and take it back.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
