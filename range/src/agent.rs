@@ -18,7 +18,7 @@ pub struct HostAgent {
 }
 
 impl Executor for HostAgent {
-    async fn execute(&mut self, order: &Order, _step: Option<&PlanStep>) -> Result<Reply, Refusal> {
+    async fn execute(&mut self, order: &Order) -> Result<Reply, Refusal> {
         let kind = order.target.keys().next().map(String::as_str).unwrap_or_default();
         match (order.action, kind) {
             (Action::Query, "features") => Ok(Reply::done(json!({"sequence": self.host.sensor.last_sequence()}))),

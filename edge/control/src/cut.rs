@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use leckwehr_guard::{Action, COMPARTMENT, Order, Reply};
+use leckwehr_guard::{Action, COMPARTMENT, COMPARTMENTS, Order, Reply, STEPS_PER_ORDER_MAX};
 use leckwehr_incident::{PlanStep, StepOutcome, Timestamp, What};
 use serde_json::{Value, json};
 
@@ -23,17 +23,41 @@ pub struct CutActuator<'a, W> {
 }
 
 impl<W: Wires> CutActuator<'_, W> {
-    fn deny(&self, step: &PlanStep) -> Order {
-        Order::new(Action::Deny, COMPARTMENT, step.target.clone()).with("x-leckwehr:lease_ms", self.lease_ms)
+    /// The order that cuts the targets of steps: one as one compartment, several as one transaction.
+    fn deny(&self, steps: &[PlanStep]) -> Order {
+        let order = match steps {
+            [step] => Order::new(Action::Deny, COMPARTMENT, step.target.clone()),
+            _ => Order::new(
+                Action::Deny,
+                COMPARTMENTS,
+                json!(steps.iter().map(|s| &s.target).collect::<Vec<_>>()),
+            ),
+        };
+        order.with("x-leckwehr:lease_ms", self.lease_ms)
     }
 
-    async fn order(&self, step: &PlanStep, order: Order) -> Result<Reply, StepOutcome> {
+    async fn order(&self, steps: &[PlanStep], order: Order) -> Result<Reply, StepOutcome> {
         let errand = Errand {
-            executor: step.executor.clone(),
+            executor: steps.first().map(|step| step.executor.clone()).unwrap_or_default(),
             order,
-            step: Some(step.number),
+            steps: steps.iter().map(|step| step.number).collect(),
         };
         self.courier.run_errand(errand, Some(self.warrant)).await
+    }
+
+    /// Cuts the targets of steps in one transaction. If the guard refuses it as a whole, each is ordered alone: one target that it
+    /// cannot cut must not keep the others on the grid.
+    async fn cut_together(&self, steps: &[PlanStep]) -> Vec<Result<(), StepOutcome>> {
+        match self.order(steps, self.deny(steps)).await {
+            Err(StepOutcome::NotApplied { .. }) if steps.len() > 1 => {
+                let alone = steps.iter().map(|step| {
+                    let step = std::slice::from_ref(step);
+                    self.order(step, self.deny(step))
+                });
+                join_all(alone).await.into_iter().map(|answer| answer.map(drop)).collect()
+            }
+            answer => steps.iter().map(|_| answer.clone().map(drop)).collect(),
+        }
     }
 
     /// Guards of this control room that have no step in the plan: if one falls silent, a cut elsewhere took the way to it. A
@@ -63,8 +87,11 @@ impl<W: Wires> Actuator for CutActuator<'_, W> {
     }
 
     async fn act(&self, steps: &[PlanStep]) -> Vec<Result<(), StepOutcome>> {
-        let orders = steps.iter().map(|step| self.order(step, self.deny(step)));
-        join_all(orders).await.into_iter().map(|answer| answer.map(drop)).collect()
+        let mut answers = Vec::with_capacity(steps.len());
+        for together in steps.chunks(STEPS_PER_ORDER_MAX) {
+            answers.extend(self.cut_together(together).await);
+        }
+        answers
     }
 
     async fn verify(&self, step: &PlanStep) -> StepOutcome {
@@ -84,6 +111,7 @@ impl<W: Wires> Actuator for CutActuator<'_, W> {
         let none = || StepOutcome::NotApplied {
             reason: "nothing takes this back".to_owned(),
         };
+        let step = std::slice::from_ref(step);
         let order = self.deny(step).undoing().ok_or_else(none)?;
         self.order(step, order).await.map(drop)
     }

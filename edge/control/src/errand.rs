@@ -50,8 +50,8 @@ pub struct Errand {
     pub executor: String,
     /// The order.
     pub order: Order,
-    /// Step of the plan, for orders that change something.
-    pub step: Option<u32>,
+    /// Steps of the plan that the order does, in the order of its targets; none for orders that change nothing.
+    pub steps: Vec<u32>,
 }
 
 /// Brings orders to executors and their answers back: sealed by this control room, numbered with its start.
@@ -98,13 +98,14 @@ impl<W: Wires> Courier<W> {
                 reason: format!("no executor {}", errand.executor),
             });
         };
-        let plan = warrant.and_then(|w| Some((w.plan.clone(), errand.step?)));
+        let plan = warrant.filter(|_| !errand.steps.is_empty());
+        let plan = plan.map(|w| (w.plan.clone(), errand.steps.clone()));
         let envelope = Envelope {
             request_id: format!(
                 "{}/{}/{}",
                 errand.executor,
                 warrant.map_or("", |w| w.plan.hash.as_str()),
-                errand.step.unwrap_or(0)
+                errand.steps.first().unwrap_or(&0)
             ),
             order: errand.order,
             plan,
@@ -180,7 +181,7 @@ pub fn question(executor: &str, target: &str, specifier: impl Into<Value>) -> Er
     Errand {
         executor: executor.to_owned(),
         order: Order::new(Action::Query, target, specifier),
-        step: None,
+        steps: Vec::new(),
     }
 }
 
@@ -190,6 +191,6 @@ pub fn probe(executor: &str, to: SocketAddrV4) -> Errand {
     Errand {
         executor: executor.to_owned(),
         order,
-        step: None,
+        steps: Vec::new(),
     }
 }

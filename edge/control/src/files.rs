@@ -155,7 +155,7 @@ impl<W: Wires> Room<W> {
                 let errand = Errand {
                     executor: step.executor.clone(),
                     order,
-                    step: Some(step.number),
+                    steps: vec![step.number],
                 };
                 let answer = self.run_errands(vec![errand], Some(warrant)).await.pop();
                 match answer {

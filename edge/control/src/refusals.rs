@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use leckwehr_guard::{Event, REPORTS, Report};
-use leckwehr_incident::{Situation, What};
+use leckwehr_incident::{PlanView, Situation, What};
 
 use crate::config::Wires;
 use crate::errand::{Courier, question};
@@ -50,7 +50,8 @@ pub async fn refusals<W: Wires>(courier: &Courier<W>, seen: &mut BTreeMap<String
 
 /// Whether the refused order belongs to a step that this room began: its end says so already.
 fn is_ours(report: &Report, situation: &Situation) -> bool {
-    let Some((plan, step)) = &report.step else { return false };
+    let Some((plan, steps)) = &report.steps else { return false };
     let view = situation.plans.get(plan);
-    view.is_some_and(|view| view.steps.contains_key(step) && view.plan.steps.iter().any(|s| s.number == *step))
+    let is_begun = |view: &PlanView, step| view.steps.contains_key(&step) && view.plan.steps.iter().any(|s| s.number == step);
+    view.is_some_and(|view| steps.iter().all(|step| is_begun(view, *step)))
 }

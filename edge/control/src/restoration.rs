@@ -110,7 +110,7 @@ impl<W: Wires> Room<W> {
             let errands = executors.iter().map(|e| Errand {
                 executor: e.clone(),
                 order: order.clone(),
-                step: Some(step.number),
+                steps: vec![step.number],
             });
             let answers = self.run_errands(errands.collect(), Some(warrant)).await;
             let refused = executors.iter().zip(&answers).filter(|(_, answer)| answer.is_err());

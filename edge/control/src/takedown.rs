@@ -248,7 +248,7 @@ impl<W: Wires> Room<W> {
         let errands = steps.iter().map(|s| Errand {
             executor: s.executor.clone(),
             order: order(s),
-            step: Some(s.number),
+            steps: vec![s.number],
         });
         let answers = self.run_errands(errands.collect(), Some(warrant)).await;
         let mut done = Vec::new();

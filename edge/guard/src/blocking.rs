@@ -1,12 +1,19 @@
 use leckwehr_incident::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::block::{Block, Direction, Fate, Traffic};
-use crate::order::{Action, Order};
+use crate::book::BookedBlock;
+use crate::firewall::Firewall;
+use crate::flows::Ending;
+use crate::guard::{GuardExecutor, RULE_NUMBER, failed, left_ms, not_seen, with_flows};
+use crate::order::{Action, Order, Reply};
 use crate::warrant::Refusal;
 
 /// How far the start of a block may lie in the future, in milliseconds: clocks differ.
 const START_MS_MAX: i64 = 30_000;
+
+/// Blocks in force at a time.
+const BLOCKS_MAX: usize = 16_384;
 
 /// A block as it was ordered.
 pub(crate) struct Blocking {
@@ -90,8 +97,13 @@ fn lease_ms(order: &Order, now: Timestamp) -> Result<Option<u64>, Refusal> {
     Ok(leases.into_iter().flatten().min())
 }
 
-/// What a step of a plan calls the target of an order: its text, or the traffic in words.
-pub(crate) fn subject(order: &Order) -> String {
+/// What the steps of a plan call the targets of an order, one for each.
+pub(crate) fn subjects(order: &Order) -> Vec<String> {
+    order.singles().iter().map(subject).collect()
+}
+
+/// What a step of a plan calls the one target of an order: its text, or the traffic in words.
+fn subject(order: &Order) -> String {
     let kind = order.target_type();
     if is_traffic(kind) {
         let doing = if order.is_undo() { order.action.inverse() } else { None };
@@ -105,4 +117,92 @@ pub(crate) fn subject(order: &Order) -> String {
         Some(Value::Number(number)) => number.to_string(),
         _ => order.target_text().to_owned(),
     }
+}
+
+impl<F: Firewall> GuardExecutor<F> {
+    pub(crate) fn block(&mut self, order: &Order) -> Result<Reply, Refusal> {
+        let now = (self.clock)();
+        let wanted = blocking(order, now)?;
+        let until = wanted.lease_ms.map(|ms| now.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX)));
+        let booked = BookedBlock {
+            block: wanted.block,
+            until,
+        };
+        if self.book.blocks().len() >= BLOCKS_MAX {
+            let reason = format!("more than {BLOCKS_MAX} blocks: cut the interface instead");
+            return Err(Refusal::NotSupported { reason });
+        }
+        let number = self.book.block(booked).map_err(Refusal::Journal)?;
+        self.firewall.block(&[(wanted.block, wanted.lease_ms)]).map_err(failed)?;
+        if self.firewall.blocked(&[wanted.block]).map_err(failed)? == [None] {
+            return Err(not_seen());
+        }
+        let ended = self.end_flows(&Ending::Traffic(vec![wanted.block.traffic]));
+        let reply = Reply::done(json!({"slpf": {"rule_number": number}}));
+        Ok(with_flows(reply, ended))
+    }
+
+    pub(crate) fn unblock(&mut self, number: u64) -> Result<Reply, Refusal> {
+        let booked = self
+            .book
+            .blocks()
+            .get(&number)
+            .copied()
+            .ok_or_else(|| Refusal::UnknownTarget {
+                target: format!("rule {number}"),
+            })?;
+        self.firewall.unblock(&[booked.block]).map_err(failed)?;
+        self.book.unblock(number).map_err(Refusal::Journal)?;
+        if self.firewall.blocked(&[booked.block]).map_err(failed)? != [None] {
+            return Err(not_seen());
+        }
+        Ok(Reply::done(json!({"slpf": {"rule_number": number}})))
+    }
+
+    /// Blocks with their numbers, ends and counts.
+    pub(crate) fn blocks(&mut self) -> Result<Value, Refusal> {
+        let booked: Vec<(u64, BookedBlock)> = self.book.blocks().iter().map(|(n, b)| (*n, *b)).collect();
+        if booked.is_empty() {
+            return Ok(json!([]));
+        }
+        let blocks: Vec<Block> = booked.iter().map(|(_, b)| b.block).collect();
+        let counts = self.firewall.blocked(&blocks).map_err(failed)?;
+        let rows = booked.iter().zip(counts).map(|((number, booked), count)| {
+            json!({"rule_number": number, "block": booked.block.to_string(), "until": booked.until, "stopped": count})
+        });
+        Ok(rows.collect())
+    }
+
+    pub(crate) fn undo_block(&mut self, order: &Order, before: &Value) -> Result<Reply, Refusal> {
+        let now = (self.clock)();
+        let was: Option<BookedBlock> = serde_json::from_value(before["block"].clone()).unwrap_or_default();
+        let was = was.filter(|booked| booked.until.is_none_or(|until| now < until));
+        if let Some(booked) = was {
+            let number = self.book.block(booked).map_err(Refusal::Journal)?;
+            self.firewall
+                .block(&[(booked.block, left_ms(booked.until, now))])
+                .map_err(failed)?;
+            return Ok(Reply::done(json!({"slpf": {"rule_number": number}})));
+        }
+        if order.target_type() == RULE_NUMBER {
+            return Err(Refusal::NotImplemented);
+        }
+        let doing = Order {
+            action: order.action.inverse().unwrap_or(order.action),
+            ..order.clone()
+        };
+        let block = blocking(&doing, now)?.block;
+        match self.book.number_of(&block) {
+            Some(number) => self.unblock(number),
+            // Its lease was over before.
+            None => Ok(Reply::done(json!({}))),
+        }
+    }
+}
+
+pub(crate) fn rule_number(order: &Order) -> Result<u64, Refusal> {
+    let number = order.target.values().next().and_then(Value::as_u64);
+    number.ok_or_else(|| Refusal::NotOpenC2 {
+        reason: "/target/slpf:rule_number: must be a whole number".to_owned(),
+    })
 }

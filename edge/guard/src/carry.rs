@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::blocking::subject;
+use crate::blocking::subjects;
 use crate::executor::Executor;
 use crate::journal::{Event, Journal, Report, shortened};
 use crate::openc2::OpenC2Fault;
@@ -45,7 +45,7 @@ pub(crate) fn turn_away(warrant: &mut Warrant, fault: &OpenC2Fault) -> Reply {
         at: now,
         request_id: String::new(),
         order: String::new(),
-        step: None,
+        steps: None,
         event: Event::Refused {
             status: refusal.status(),
             reason: shortened(&refusal.to_string()),
@@ -58,10 +58,10 @@ pub(crate) fn turn_away(warrant: &mut Warrant, fault: &OpenC2Fault) -> Reply {
 
 async fn try_carry_out<E: Executor>(warrant: &mut Warrant, executor: &mut E, envelope: &Envelope) -> Result<Reply, Refusal> {
     let order = &envelope.order;
-    let (step, seal, task) = match warrant.check(envelope)? {
+    let (seal, task) = match warrant.check(envelope)? {
         Warranted::Question if order.target_type() == REPORTS => return Ok(reports(&warrant.journal, order)),
-        Warranted::Question => return executor.execute(order, None).await,
-        Warranted::Step { step, seal, task } => (step, seal, task),
+        Warranted::Question => return executor.execute(order).await,
+        Warranted::Steps { seal, task, .. } => (seal, task),
     };
     let outcome = match task {
         Task::Nothing => {
@@ -71,13 +71,16 @@ async fn try_carry_out<E: Executor>(warrant: &mut Warrant, executor: &mut E, env
             return Ok(reply);
         }
         Task::Do => {
-            let before = executor.before(order).await?;
+            let mut before = Vec::new();
+            for single in order.singles() {
+                before.push(executor.before(&single).await?);
+            }
             intend(warrant, envelope, &seal, before)?;
-            executor.execute(order, Some(step)).await
+            executor.execute(order).await
         }
         Task::Undo => {
             let before = before_of(&warrant.journal, envelope);
-            intend(warrant, envelope, &seal, Value::Null)?;
+            intend(warrant, envelope, &seal, Vec::new())?;
             executor.undo(order, &before).await
         }
     };
@@ -93,7 +96,7 @@ async fn try_carry_out<E: Executor>(warrant: &mut Warrant, executor: &mut E, env
     outcome
 }
 
-fn intend(warrant: &mut Warrant, envelope: &Envelope, seal: &str, before: Value) -> Result<(), Refusal> {
+fn intend(warrant: &mut Warrant, envelope: &Envelope, seal: &str, before: Vec<Value>) -> Result<(), Refusal> {
     let valid_until = envelope.seal.as_ref().map(|seal| seal.valid_until).unwrap_or_default();
     let event = Event::Intended {
         seal: seal.to_owned(),
@@ -111,17 +114,25 @@ fn note(warrant: &mut Warrant, envelope: &Envelope, event: Event) -> Result<(), 
         number: 0,
         at: now,
         request_id: shortened(&envelope.request_id),
-        order: shortened(&format!("{} {} {}", order.action, order.target_type(), subject(order))),
-        step: envelope.plan.as_ref().map(|(plan, step)| (shortened(&plan.hash), *step)),
+        order: shortened(&format!(
+            "{} {} {}",
+            order.action,
+            order.target_type(),
+            subjects(order).join(" ")
+        )),
+        steps: envelope
+            .plan
+            .as_ref()
+            .map(|(plan, steps)| (shortened(&plan.hash), steps.clone())),
         event,
     };
     warrant.journal.write(report, now).map_err(Refusal::Journal)
 }
 
-fn before_of(journal: &Journal, envelope: &Envelope) -> Value {
-    let step = envelope.plan.as_ref().map(|(plan, step)| (plan.hash.clone(), *step));
-    let in_force = step.and_then(|step| journal.in_force().get(&step));
-    in_force.map(|in_force| in_force.before.clone()).unwrap_or_default()
+fn before_of(journal: &Journal, envelope: &Envelope) -> Vec<Value> {
+    let before = |step| journal.in_force().get(&step).map(|in_force| in_force.before.clone());
+    let steps = envelope.steps();
+    steps.map(|step| before(step).unwrap_or_default()).collect()
 }
 
 fn reports(journal: &Journal, order: &Order) -> Reply {

@@ -31,8 +31,8 @@ pub struct Report {
     pub request_id: String,
     /// Action and target, as `deny x-leckwehr:compartment fs-1`. Never arguments: they may be secret.
     pub order: String,
-    /// Hash of the plan and number of the step, if there was a plan.
-    pub step: Option<(String, u32)>,
+    /// Hash of the plan and numbers of the steps, if there was a plan.
+    pub steps: Option<(String, Vec<u32>)>,
     /// What happened.
     pub event: Event,
 }
@@ -49,8 +49,8 @@ pub enum Event {
         valid_until: Timestamp,
         /// Does it undo the step instead of doing it?
         undo: bool,
-        /// What was there before, for the undo; as the executor wrote it.
-        before: serde_json::Value,
+        /// What was there before each step, for the undo; as the executor wrote it.
+        before: Vec<serde_json::Value>,
     },
     /// It ended.
     Ended {
@@ -226,7 +226,7 @@ impl Journal {
             at: now,
             request_id: String::new(),
             order: "undo-all".to_owned(),
-            step: None,
+            steps: None,
             event: Event::ByHand { undone },
         };
         self.write(report, now)
@@ -265,11 +265,13 @@ impl Journal {
                     },
                 );
                 // From the intent on: the effect may be there although nobody wrote its outcome.
-                if let (Some(step), false) = (&report.step, undo) {
-                    self.in_force.entry(step.clone()).or_insert_with(|| InForce {
-                        order: report.order.clone(),
-                        before: before.clone(),
-                    });
+                if !undo {
+                    for (step, before) in steps_of(&report).zip(before) {
+                        self.in_force.entry(step).or_insert_with(|| InForce {
+                            order: report.order.clone(),
+                            before: before.clone(),
+                        });
+                    }
                 }
             }
             Event::Ended { seal, status, .. } => {
@@ -277,8 +279,10 @@ impl Journal {
                     return self.keep(report);
                 };
                 seen.status = Some(*status);
-                if let (true, Status::OK, Some(step)) = (seen.undo, *status, &report.step) {
-                    self.in_force.remove(step);
+                if (seen.undo, *status) == (true, Status::OK) {
+                    for step in steps_of(&report) {
+                        self.in_force.remove(&step);
+                    }
                 }
             }
             Event::ByHand { .. } => self.in_force.clear(),
@@ -303,12 +307,12 @@ impl Journal {
             at: Timestamp::default(),
             request_id: String::new(),
             order: in_force.order.clone(),
-            step: Some(step.clone()),
+            steps: Some((step.0.clone(), vec![step.1])),
             event: Event::Intended {
                 seal: String::new(),
                 valid_until: Timestamp::default(),
                 undo: false,
-                before: in_force.before.clone(),
+                before: vec![in_force.before.clone()],
             },
         });
         let done = self.seen.iter().filter(|(_, seen)| seen.status == Some(Status::OK));
@@ -318,14 +322,14 @@ impl Journal {
                 at: Timestamp::default(),
                 request_id: String::new(),
                 order: String::new(),
-                step: None,
+                steps: None,
                 event,
             };
             let begun = Event::Intended {
                 seal: seal.clone(),
                 valid_until: seen.valid_until,
                 undo: false,
-                before: serde_json::Value::Null,
+                before: Vec::new(),
             };
             let ended = Event::Ended {
                 seal: seal.clone(),
@@ -342,6 +346,12 @@ impl Journal {
         self.file = OpenOptions::new().append(true).read(true).open(&self.path)?;
         Ok(())
     }
+}
+
+/// The steps of a report, by plan hash and number.
+fn steps_of(report: &Report) -> impl Iterator<Item = (String, u32)> {
+    let steps = report.steps.iter();
+    steps.flat_map(|(plan, numbers)| numbers.iter().map(|number| (plan.clone(), *number)))
 }
 
 /// A text short enough for a report.

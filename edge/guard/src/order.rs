@@ -5,10 +5,13 @@ use leckwehr_crypt::{SigningKey, VerifyingKey, from_hex, hex};
 use leckwehr_incident::{PlanRecord, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::guard::{COMPARTMENT, COMPARTMENTS};
 use crate::seal::Seal;
 
 /// Largest order that is read, in bytes: a plan of some thousand steps, or one file to put back.
 pub const ORDER_BYTES_MAX: usize = 32 << 20;
+/// Most steps of a plan that one order does together.
+pub const STEPS_PER_ORDER_MAX: usize = 1_024;
 
 /// The actions of OpenC2 (Language Specification 1.0, § 3.3.1.1) and what they mean here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -195,6 +198,19 @@ impl Order {
         self.target.keys().next().map(String::as_str).unwrap_or_default()
     }
 
+    /// Splits an order for several compartments into one for each; every other order is one already.
+    pub fn singles(&self) -> Vec<Self> {
+        let names = match (self.target_type(), self.target.values().next()) {
+            (COMPARTMENTS, Some(serde_json::Value::Array(names))) => names,
+            _ => return vec![self.clone()],
+        };
+        let single = |name: &serde_json::Value| Self {
+            target: BTreeMap::from([(COMPARTMENT.to_owned(), name.clone())]),
+            ..self.clone()
+        };
+        names.iter().map(single).collect()
+    }
+
     /// Returns the specifier of the target if it is text.
     pub fn target_text(&self) -> &str {
         self.target
@@ -215,8 +231,9 @@ pub struct Envelope {
     pub request_id: String,
     /// The order.
     pub order: Order,
-    /// The plan and the number of its step; absent for orders that change nothing.
-    pub plan: Option<(PlanRecord, u32)>,
+    /// The plan and the numbers of its steps that the order does together, in the order of its targets; absent for orders that
+    /// change nothing.
+    pub plan: Option<(PlanRecord, Vec<u32>)>,
     /// Words for the plan.
     #[serde(default)]
     pub approvals: Vec<Approval>,
@@ -227,6 +244,14 @@ pub struct Envelope {
     /// seal that was done already is answered, not done again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal: Option<Seal>,
+}
+
+impl Envelope {
+    /// Returns the steps, each by its plan's hash and its number.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (String, u32)> {
+        let planned = self.plan.iter();
+        planned.flat_map(|(plan, numbers)| numbers.iter().map(|number| (plan.hash.clone(), *number)))
+    }
 }
 
 /// OpenC2 status codes (§ 3.3.2.2).

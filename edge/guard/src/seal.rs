@@ -11,7 +11,7 @@ pub const CLOCK_SKEW_MS_MAX: i64 = 30_000;
 
 /// The control room's own word for one order to one executor: who holds a certificate, but not this key, can order nothing.
 ///
-/// It covers the executor's name, the request id, the order, the plan's hash, the step, the approvals, the epoch and both times. Two seals
+/// It covers the executor's name, the request id, the order, the plan's hash, the steps, the approvals, the epoch and both times. Two seals
 /// are the same order sent twice; a new order of the same content needs a new seal, that is another time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seal {
@@ -96,14 +96,15 @@ impl Envelope {
     }
 
     fn sealed_bytes(&self, executor: &str, issued_at: Timestamp, valid_until: Timestamp) -> Vec<u8> {
-        let (plan, step) = self.plan.as_ref().map_or(("", 0), |(plan, step)| (plan.hash.as_str(), *step));
+        let planned = self.plan.as_ref();
+        let (plan, steps) = planned.map_or(("", [].as_slice()), |(plan, steps)| (plan.hash.as_str(), steps.as_slice()));
         // Plain structs with text keys: serialising cannot fail.
         let parts = (
             executor,
             &self.request_id,
             &self.order,
             plan,
-            step,
+            steps,
             &self.approvals,
             self.epoch,
         );

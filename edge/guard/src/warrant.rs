@@ -6,11 +6,11 @@ use leckwehr_crypt::{VerifyingKey, hex};
 use leckwehr_incident::{PlanRecord, PlanStep, Timestamp};
 use serde_json::{Value, json};
 
-use crate::blocking::subject;
+use crate::blocking::subjects;
 use crate::fence::Fence;
-use crate::guard::{COMPARTMENT, RULE_NUMBER};
+use crate::guard::{COMPARTMENT, COMPARTMENTS, RULE_NUMBER};
 use crate::journal::Journal;
-use crate::order::{Action, Envelope, Order, Reply, Status};
+use crate::order::{Action, Envelope, Order, Reply, STEPS_PER_ORDER_MAX, Status};
 use crate::seal::SealFault;
 
 /// People who must have approved a plan.
@@ -50,6 +50,12 @@ pub enum Refusal {
         step: u32,
         /// This executor.
         executor: String,
+    },
+    /// More steps in one order than are done together.
+    #[error("{found} steps in one order; it takes {STEPS_PER_ORDER_MAX}, each once")]
+    TooManySteps {
+        /// Steps found.
+        found: usize,
     },
     /// The order is not what the step says.
     #[error("the order is not what step {step} of the plan says")]
@@ -169,10 +175,10 @@ pub struct Warrant {
 pub enum Warranted<'a> {
     /// Nothing that changes anything.
     Question,
-    /// Do or take back a step.
-    Step {
-        /// The step.
-        step: &'a PlanStep,
+    /// Do or take back steps, all together.
+    Steps {
+        /// The steps; at least one.
+        steps: Vec<&'a PlanStep>,
         /// Digest of the seal, hex: names this one order.
         seal: String,
         /// What to do.
@@ -202,25 +208,27 @@ impl Warrant {
             }
             return Ok(Warranted::Question);
         }
-        let (plan, number) = envelope.plan.as_ref().ok_or(Refusal::NoPlan)?;
+        let planned = envelope.plan.as_ref().filter(|(_, numbers)| !numbers.is_empty());
+        let (plan, numbers) = planned.ok_or(Refusal::NoPlan)?;
         if !plan.is_sealed() {
             return Err(Refusal::PlanChanged);
         }
         let now = (self.clock)();
         self.check_approvals(plan, envelope, now)?;
-        let step = self.step(plan, *number, order)?;
+        let steps = self.steps(plan, numbers, order)?;
         let seal = hex(&envelope.check_seal(&self.executor, &self.controller, now)?);
         if self.journal.is_done(&seal) {
             let task = Task::Nothing;
-            return Ok(Warranted::Step { step, seal, task });
+            return Ok(Warranted::Steps { steps, seal, task });
         }
-        if order.is_undo() && !self.journal.in_force().contains_key(&(plan.hash.clone(), *number)) {
-            return Err(Refusal::NothingToUndo { step: *number });
+        let in_force = self.journal.in_force();
+        if let Some((_, step)) = envelope.steps().find(|s| order.is_undo() && !in_force.contains_key(s)) {
+            return Err(Refusal::NothingToUndo { step });
         }
         self.fence.pass_epoch(envelope.epoch)?;
         self.fence.pass(plan.generation)?;
         let task = if order.is_undo() { Task::Undo } else { Task::Do };
-        Ok(Warranted::Step { step, seal, task })
+        Ok(Warranted::Steps { steps, seal, task })
     }
 
     /// Two different people gave their word; for what is begun anew it must have an end and still be in time.
@@ -229,9 +237,8 @@ impl Warrant {
             let key = self.approvers.get(&word.approver);
             key.is_some_and(|key| word.is_of(key, &plan.hash))
         });
-        // A step that stands may be taken back or given more time on the words on which it was begun.
-        let step = envelope.plan.as_ref().map(|(plan, number)| (plan.hash.clone(), *number));
-        let stands = step.is_some_and(|step| self.journal.in_force().contains_key(&step));
+        // Steps that stand may be taken back or given more time on the words on which they were begun.
+        let stands = envelope.steps().all(|step| self.journal.in_force().contains_key(&step));
         let (mut all, mut in_time) = (BTreeSet::new(), BTreeSet::new());
         for word in known {
             all.insert(word.approver.as_str());
@@ -248,27 +255,47 @@ impl Warrant {
         Ok(())
     }
 
-    fn step<'a>(&self, plan: &'a PlanRecord, number: u32, order: &Order) -> Result<&'a PlanStep, Refusal> {
+    /// The steps that the order is for, as many as it has targets and each what its target says.
+    fn steps<'a>(&self, plan: &'a PlanRecord, numbers: &[u32], order: &Order) -> Result<Vec<&'a PlanStep>, Refusal> {
+        let (distinct, found) = (numbers.iter().collect::<BTreeSet<_>>().len(), numbers.len());
+        if found > STEPS_PER_ORDER_MAX || distinct != found {
+            return Err(Refusal::TooManySteps { found });
+        }
         let is_mine = |s: &PlanStep| {
             s.executor == self.executor || s.action == "rotate-credentials" && Some(&s.executor) == self.directory.as_ref()
         };
-        let mine = plan.steps.iter().find(|s| s.number == number && is_mine(s));
-        let step = mine.ok_or_else(|| Refusal::NotMyStep {
-            step: number,
-            executor: self.executor.clone(),
-        })?;
-        let action = action_of(&step.action);
-        let wanted = if order.is_undo() {
-            action.and_then(Action::inverse)
-        } else {
-            action
+        let of_number = |number: &u32| {
+            let mine = plan.steps.iter().find(|s| s.number == *number && is_mine(s));
+            mine.ok_or_else(|| Refusal::NotMyStep {
+                step: *number,
+                executor: self.executor.clone(),
+            })
         };
+        let steps: Vec<&PlanStep> = numbers.iter().map(of_number).collect::<Result<_, _>>()?;
+        let subjects = subjects(order);
         // OpenC2 knows one target; a second one could be the one that somebody acts on.
-        let is_target = order.target.len() == 1 && target_types(&step.action).contains(&order.target_type());
-        if wanted != Some(order.action) || !is_target || step.target != subject(order) {
-            return Err(Refusal::NotTheStep { step: number });
+        if order.target.len() != 1 || subjects.len() != steps.len() {
+            return Err(Refusal::NotTheStep {
+                step: numbers.first().copied().unwrap_or_default(),
+            });
         }
-        Ok(step)
+        let is_the_step = |step: &PlanStep, subject: &str| {
+            let action = action_of(&step.action);
+            let wanted = if order.is_undo() {
+                action.and_then(Action::inverse)
+            } else {
+                action
+            };
+            wanted == Some(order.action) && target_types(&step.action).contains(&order.target_type()) && step.target == subject
+        };
+        match steps
+            .iter()
+            .zip(&subjects)
+            .find(|(step, subject)| !is_the_step(step, subject))
+        {
+            Some((other, _)) => Err(Refusal::NotTheStep { step: other.number }),
+            None => Ok(steps),
+        }
     }
 }
 
@@ -289,7 +316,7 @@ pub(crate) fn action_of(step_action: &str) -> Option<Action> {
 /// The types of target that a step may have. The step's own target is the specifier, or the traffic in words ([`crate::Block`]).
 fn target_types(step_action: &str) -> &'static [&'static str] {
     match step_action {
-        "isolate-host" | "cut-connection" | "reconnect" => &[COMPARTMENT],
+        "isolate-host" | "cut-connection" | "reconnect" => &[COMPARTMENT, COMPARTMENTS],
         "block" | "permit" => &["ipv4_net", "ipv6_net", "ipv4_connection", "ipv6_connection"],
         "delete-rule" => &[RULE_NUMBER],
         "rotate-credentials" => &["x-leckwehr:account"],

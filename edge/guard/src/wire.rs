@@ -1,7 +1,7 @@
 //! Envelopes and replies as OpenC2 messages over HTTPS (Transfer of OpenC2 Messages via HTTPS 1.1).
 //!
 //! ```text
-//!   {"headers": {"request_id": …, "created": …, "from": …, "to": […], "x-leckwehr": {plan, step, approvals, seal}},
+//!   {"headers": {"request_id": …, "created": …, "from": …, "to": […], "x-leckwehr": {plan, steps, approvals, seal}},
 //!    "body": {"openc2": {"request": {action, target, args}}}}
 //!   {"headers": {"request_id": …}, "body": {"openc2": {"response": {status, status_text, results}}}}
 //! ```
@@ -34,8 +34,8 @@ const RESULTS: [&str; 5] = ["versions", "profiles", "pairs", "rate_limit", "slpf
 struct Warranting {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     plan: Option<PlanRecord>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    step: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     approvals: Vec<Approval>,
     #[serde(default)]
@@ -67,7 +67,7 @@ pub(crate) fn command_of(order: &Order) -> Value {
 pub(crate) fn request_bytes(envelope: &Envelope, to: &str) -> serde_json::Result<Vec<u8>> {
     let warranting = Warranting {
         plan: envelope.plan.as_ref().map(|(plan, _)| plan.clone()),
-        step: envelope.plan.as_ref().map(|(_, step)| *step),
+        steps: envelope.plan.iter().flat_map(|(_, steps)| steps.clone()).collect(),
         approvals: envelope.approvals.clone(),
         epoch: envelope.epoch,
         seal: envelope.seal.clone(),
@@ -101,10 +101,10 @@ pub(crate) fn read_request(bytes: &[u8]) -> Result<Envelope, OpenC2Fault> {
     let place = "/headers/x-leckwehr";
     let warranting: Warranting =
         serde_json::from_value(warranting).map_err(|error| OpenC2Fault::new(place, error.to_string()))?;
-    let plan = match (warranting.plan, warranting.step) {
-        (Some(plan), Some(step)) => Some((plan, step)),
-        (None, None) => None,
-        _ => return Err(OpenC2Fault::new(place, "a plan has a step, and a step a plan")),
+    let plan = match (warranting.plan, warranting.steps) {
+        (Some(plan), steps) if !steps.is_empty() => Some((plan, steps)),
+        (None, steps) if steps.is_empty() => None,
+        _ => return Err(OpenC2Fault::new(place, "a plan has steps, and steps a plan")),
     };
     Ok(Envelope {
         request_id: headers

@@ -264,9 +264,9 @@ enum Inner {
 }
 
 impl Executor for Anyone {
-    async fn execute(&mut self, order: &Order, step: Option<&PlanStep>) -> Result<Reply, Refusal> {
+    async fn execute(&mut self, order: &Order) -> Result<Reply, Refusal> {
         let reply = match &mut self.inner {
-            Inner::Guard(guard) => guard.execute(order, step).await,
+            Inner::Guard(guard) => guard.execute(order).await,
             Inner::Agent(agent) => agent.execute(order),
         };
         if order.action.needs_warrant() && self.breaks_left > 0 {

@@ -18,8 +18,8 @@ pub fn features(asked: &[String]) -> Map<String, Value> {
             "pairs",
             json!({
                 "query": ["features", "x-leckwehr:reports", "x-leckwehr:state", "x-leckwehr:compartment"],
-                "deny": with(&["x-leckwehr:compartment"]),
-                "allow": with(&["x-leckwehr:compartment"]),
+                "deny": with(&["x-leckwehr:compartment", "x-leckwehr:compartments"]),
+                "allow": with(&["x-leckwehr:compartment", "x-leckwehr:compartments"]),
                 "delete": ["slpf:rule_number"],
                 "contain": ["x-leckwehr:cgroup"],
                 "stop": ["x-leckwehr:unit"],

@@ -12,16 +12,17 @@ use serde_json::json;
 use crate::warrant::{Memory, NOW, approval, envelope, key, plan, sealed, warrant};
 
 /// A guard with a firewall in memory and its journal on disk.
-struct Place {
-    warrant: Warrant,
-    guard: GuardExecutor<Memory>,
+pub struct Place {
+    pub warrant: Warrant,
+    pub guard: GuardExecutor<Memory>,
 }
 
 impl Place {
-    fn open(folder: &Path, name: &str) -> Self {
+    pub fn open(folder: &Path, name: &str) -> Self {
         let compartments = BTreeMap::from([
             ("fs-1".to_owned(), vec!["h1".to_owned()]),
             ("fs-2".to_owned(), vec!["h2".to_owned()]),
+            ("fs-3".to_owned(), vec!["h2".to_owned(), "h3".to_owned()]),
         ]);
         let firewall = Memory::default();
         Self {
@@ -30,11 +31,11 @@ impl Place {
         }
     }
 
-    async fn order(&mut self, envelope: &Envelope) -> Reply {
+    pub async fn order(&mut self, envelope: &Envelope) -> Reply {
         carry_out(&mut self.warrant, &mut self.guard, envelope).await
     }
 
-    fn cut(&self) -> Vec<&str> {
+    pub fn cut(&self) -> Vec<&str> {
         self.guard.firewall.cut.keys().map(String::as_str).collect()
     }
 
@@ -43,7 +44,7 @@ impl Place {
     }
 
     /// The order did nothing, said so, and is written down.
-    async fn refuses(&mut self, envelope: &Envelope, status: Status) -> String {
+    pub async fn refuses(&mut self, envelope: &Envelope, status: Status) -> String {
         let before = self.guard.firewall.cut.clone();
         let reply = self.order(envelope).await;
         assert_eq!(reply.status, status, "{reply:?}");
@@ -67,7 +68,7 @@ fn undo_of(plan: &PlanRecord) -> Envelope {
     }
 }
 
-fn issued(envelope: &Envelope, ms: i64) -> Envelope {
+pub fn issued(envelope: &Envelope, ms: i64) -> Envelope {
     let bare = Envelope {
         seal: None,
         ..envelope.clone()
@@ -168,7 +169,7 @@ async fn one_approvers_stolen_key_neither_starts_nor_widens_nor_undoes_a_takedow
     wider.steps[1].executor = "guard-a".into();
     let wider = wider.sealed();
     let mut widened = envelope(&wider);
-    widened.plan = Some((wider.clone(), 2));
+    widened.plan = Some((wider.clone(), vec![2]));
     widened.order = Order::new(Action::Deny, "x-leckwehr:compartment", "fs-2");
     widened.approvals = vec![approval("anna", &wider), approval("bert", &approved)];
     place.refuses(&sealed(&widened, "guard-a"), Status::FORBIDDEN).await;
@@ -201,7 +202,7 @@ async fn a_compromised_guard_can_order_nothing_at_another_one() {
     let heard = sealed(&envelope(&plan), "guard-a");
     let mut other = Place::open(folder.path(), "guard-b");
     let mut theirs = heard.clone();
-    theirs.plan = Some((plan.clone(), 2));
+    theirs.plan = Some((plan.clone(), vec![2]));
     theirs.order = Order::new(Action::Deny, "x-leckwehr:compartment", "fs-2");
     other.refuses(&theirs, Status::UNAUTHORIZED).await;
     let own_key = Envelope { seal: None, ..theirs };

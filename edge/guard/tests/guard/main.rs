@@ -15,6 +15,8 @@ mod switches;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod together;
+#[cfg(test)]
 mod vectors;
 #[cfg(test)]
 mod warrant;

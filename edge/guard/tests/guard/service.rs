@@ -118,7 +118,7 @@ fn envelope(plan: &PlanRecord, step: u32, order: Order, at_ms: i64) -> Envelope 
     let envelope = Envelope {
         request_id: format!("{step}/{at_ms}"),
         order,
-        plan: Some((plan.clone(), step)),
+        plan: Some((plan.clone(), vec![step])),
         approvals: ["anna", "bert"]
             .map(|name| Approval::sign(name, &key(name), &plan.hash, Some(Timestamp(i64::MAX))))
             .into(),

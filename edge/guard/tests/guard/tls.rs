@@ -4,7 +4,7 @@ use leckwehr_crypt::{Authority, Identity, VerifyingKey, client_tls, server_tls};
 use leckwehr_guard::{
     Action, ClientError, Envelope, Executor, Fence, Journal, Order, Refusal, Reply, Status, Warrant, send_order, serve_connection,
 };
-use leckwehr_incident::{PlanStep, Timestamp};
+use leckwehr_incident::Timestamp;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Mutex;
@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 struct Counting(u32);
 
 impl Executor for Counting {
-    async fn execute(&mut self, _order: &Order, _step: Option<&PlanStep>) -> Result<Reply, Refusal> {
+    async fn execute(&mut self, _order: &Order) -> Result<Reply, Refusal> {
         self.0 += 1;
         Ok(Reply::done(self.0.into()))
     }

@@ -73,7 +73,7 @@ pub fn envelope(plan: &PlanRecord) -> Envelope {
     Envelope {
         request_id: "1".into(),
         order: Order::new(Action::Deny, "x-leckwehr:compartment", "fs-1"),
-        plan: Some((plan.clone(), 1)),
+        plan: Some((plan.clone(), vec![1])),
         approvals: vec![approval("anna", plan), approval("bert", plan)],
         epoch: 0,
         seal: None,
@@ -92,7 +92,7 @@ pub fn sealed(envelope: &Envelope, executor: &str) -> Envelope {
 fn number_of(warranted: Warranted<'_>) -> Option<u32> {
     match warranted {
         Warranted::Question => None,
-        Warranted::Step { step, .. } => Some(step.number),
+        Warranted::Steps { steps, .. } => Some(steps[0].number),
     }
 }
 
@@ -187,7 +187,7 @@ fn an_order_that_is_not_the_step_is_refused() {
     let plan = plan(1);
     let good = envelope(&plan);
     let numbered = |number| Envelope {
-        plan: Some((plan.clone(), number)),
+        plan: Some((plan.clone(), vec![number])),
         ..good.clone()
     };
     for number in [0, 2, 3, 6, u32::MAX] {
@@ -228,7 +228,7 @@ fn the_directory_stands_for_its_members_in_changing_secrets_only() {
         let order = Order::new(action, "x-leckwehr:account", target);
         let envelope = Envelope {
             order,
-            plan: Some((plan.clone(), number)),
+            plan: Some((plan.clone(), vec![number])),
             ..envelope(&plan)
         };
         warrant(folder.path(), "agent:fs-1", directory)
@@ -343,11 +343,11 @@ proptest! {
         }
         let forged: PlanRecord = serde_json::from_value(value).unwrap();
         prop_assert_ne!(&forged, &approved);
-        let outcome = verdict(&Envelope { plan: Some((forged.clone(), 1)), ..good.clone() });
+        let outcome = verdict(&Envelope { plan: Some((forged.clone(), vec![1])), ..good.clone() });
         prop_assert!(matches!(outcome, Err(Refusal::PlanChanged)), "{:?}", outcome);
         let resealed = forged.sealed();
         if resealed != approved {
-            let outcome = verdict(&Envelope { plan: Some((resealed, 1)), ..good });
+            let outcome = verdict(&Envelope { plan: Some((resealed, vec![1])), ..good });
             prop_assert!(matches!(outcome, Err(Refusal::TooFewApprovals { found: 0 })), "{:?}", outcome);
         }
     }
@@ -358,6 +358,7 @@ proptest! {
 pub struct Memory {
     pub cut: BTreeMap<String, Option<u64>>,
     pub deaf: bool,
+    pub transactions: u32,
 }
 
 impl Firewall for Memory {
@@ -366,6 +367,7 @@ impl Firewall for Memory {
     }
 
     fn cut(&mut self, interfaces: &[String], lease_ms: Option<u64>) -> Result<(), FirewallError> {
+        self.transactions += 1;
         if !self.deaf {
             self.cut.extend(interfaces.iter().map(|i| (i.clone(), lease_ms)));
         }
@@ -373,6 +375,7 @@ impl Firewall for Memory {
     }
 
     fn release(&mut self, interfaces: &[String]) -> Result<(), FirewallError> {
+        self.transactions += 1;
         if !self.deaf {
             self.cut.retain(|i, _| !interfaces.contains(i));
         }
@@ -393,10 +396,7 @@ async fn the_guard_does_the_step_and_believes_the_state_not_the_answer() {
     let mut guard = GuardExecutor::new(Memory::default(), compartments);
     let deny = Order::new(Action::Deny, "x-leckwehr:compartment", "fs-1");
     for _ in 0..2 {
-        let reply = guard
-            .execute(&deny.clone().with("x-leckwehr:lease_ms", 5), None)
-            .await
-            .unwrap();
+        let reply = guard.execute(&deny.clone().with("x-leckwehr:lease_ms", 5)).await.unwrap();
         assert_eq!(
             (reply.status, reply.results["cut"].as_object().unwrap().len()),
             (Status::OK, 2)
@@ -404,22 +404,19 @@ async fn the_guard_does_the_step_and_believes_the_state_not_the_answer() {
     }
     assert_eq!(guard.firewall.cut["h1"], Some(5));
     let unknown = guard
-        .execute(&Order::new(Action::Deny, "x-leckwehr:compartment", "fs-9"), None)
+        .execute(&Order::new(Action::Deny, "x-leckwehr:compartment", "fs-9"))
         .await
         .unwrap_err();
     assert_eq!(unknown.status(), Status::NOT_FOUND);
     let other = guard
-        .execute(&Order::new(Action::Restore, "x-leckwehr:compartment", "fs-1"), None)
+        .execute(&Order::new(Action::Restore, "x-leckwehr:compartment", "fs-1"))
         .await
         .unwrap_err();
     assert_eq!(other.status(), Status::NOT_IMPLEMENTED);
     guard.firewall.deaf = true;
     let allow = Order::new(Action::Allow, "x-leckwehr:compartment", "fs-1");
-    assert_eq!(
-        guard.execute(&allow, None).await.unwrap_err().status(),
-        Status::INTERNAL_ERROR
-    );
+    assert_eq!(guard.execute(&allow).await.unwrap_err().status(), Status::INTERNAL_ERROR);
     guard.firewall.deaf = false;
-    guard.execute(&allow, None).await.unwrap();
+    guard.execute(&allow).await.unwrap();
     assert!(guard.firewall.cut.is_empty());
 }

@@ -116,7 +116,7 @@ impl Firewall for Watching {
 struct Agent(Arc<Host>);
 
 impl Executor for Agent {
-    async fn execute(&mut self, order: &Order, _step: Option<&PlanStep>) -> Result<Reply, Refusal> {
+    async fn execute(&mut self, order: &Order) -> Result<Reply, Refusal> {
         if order.action != Action::Scan {
             return Err(Refusal::NotImplemented);
         }
