@@ -15,19 +15,19 @@ use crate::crash::child::{Tcp, open};
 use crate::crash::place::{Place, STEPS, now, person, prepare};
 use crate::namespace::{in_namespace, sh};
 
-fn block_on<F: Future>(future: F) -> F::Output {
+pub fn block_on<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(future)
 }
 
-fn room(place: &Place, ledger: &Path) -> (Journal, Courier<Tcp>) {
+pub fn room(place: &Place, ledger: &Path) -> (Journal, Courier<Tcp>) {
     let journal = open(ledger, &place.config, Arc::new(NoFaults));
     let courier = Courier::new(&place.config, Tcp, journal.epoch()).unwrap();
     (journal, courier)
 }
 
 /// Sends a plan to the guards under these words, whatever the control room would say about them.
-fn force(place: &Place, journal: &mut Journal, courier: &Courier<Tcp>, plan: &PlanRecord, approvals: &[Approval]) -> Ended {
+pub fn force(place: &Place, journal: &mut Journal, courier: &Courier<Tcp>, plan: &PlanRecord, approvals: &[Approval]) -> Ended {
     let warrant = Warranted {
         plan: plan.clone(),
         approvals: approvals.to_vec(),
@@ -52,7 +52,7 @@ fn is_quiet(place: &Place) -> bool {
     place.cut().is_empty() && place.watched.lock().unwrap().log.is_empty()
 }
 
-fn reasons(journal: &Journal, plan: &PlanRecord) -> Vec<String> {
+pub fn reasons(journal: &Journal, plan: &PlanRecord) -> Vec<String> {
     let steps = journal.plan(&plan.hash).unwrap().steps.values();
     let reason = |outcome: StepOutcome| match outcome {
         StepOutcome::Verified { .. } => "verified".to_owned(),

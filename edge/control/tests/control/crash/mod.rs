@@ -4,6 +4,7 @@
 mod attacks;
 mod child;
 mod place;
+mod together;
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;

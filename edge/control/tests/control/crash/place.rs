@@ -10,8 +10,8 @@ use leckwehr_control::{Config, LifeLine};
 use leckwehr_crypt::{Authority, SigningKey, server_tls, sha256};
 use leckwehr_estate::{Estate, Source};
 use leckwehr_guard::{
-    Action, Approval, Executor, Fence, Firewall, FirewallError, FirewallState, GuardExecutor, Journal, Nft, Order, Refusal,
-    Reply, Warrant, order_key, serve_connection,
+    Action, Approval, Executor, Fence, Firewall, FirewallError, FirewallState, GuardExecutor, Journal, Management, Nft, Order,
+    Refusal, Reply, Warrant, order_key, serve_connection,
 };
 use leckwehr_incident::{PlanKind, PlanRecord, PlanStep, Timestamp};
 use nix::sys::signal::{Signal, kill};
@@ -32,6 +32,8 @@ pub const STEPS: [(&str, &str, &str, &str); 5] = [
 /// The host that must always reach `LIFE_LINE`.
 const NURSE: &str = "a4";
 const LIFE_LINE: &str = "10.2.4.2";
+/// What no guard cuts: the way to itself.
+pub const OWN_WAY: &str = "own-way";
 pub const PEOPLE: [&str; 2] = ["anna", "bert"];
 const SEED: [u8; 32] = [7; 32];
 /// Patience with an answer that must come, in milliseconds.
@@ -204,7 +206,12 @@ impl Place {
                 pretended: BTreeSet::new(),
             };
             let compartments = of_guard.map(|(_, _, t, i)| ((*t).to_owned(), vec![(*i).to_owned()]));
-            let guard = GuardExecutor::new(firewall, compartments.collect());
+            let own_way = (OWN_WAY.to_owned(), vec!["mgmt0".to_owned()]);
+            let management = Management {
+                interfaces: vec!["mgmt0".to_owned()],
+                ..Management::default()
+            };
+            let guard = GuardExecutor::new(firewall, compartments.chain([own_way]).collect()).with_management(management);
             executors.insert((*name).to_owned(), serve(&authority, name, remember(name), guard));
         }
         let agent = format!("agent:{NURSE}");
