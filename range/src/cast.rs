@@ -298,6 +298,7 @@ impl Cast {
             approvers: self.approver_keys(),
             approvals_min: APPROVERS.len(),
             rules: None,
+            confirmers: Vec::new(),
             life_lines: Vec::new(),
             minute_ms: MINUTE_MS,
         };

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddrV4;
@@ -46,6 +46,9 @@ pub struct Config {
     /// Who of them may order what, by the agreed protocol; `None`: any of them anything.
     #[serde(default)]
     pub rules: Option<ApprovalRules>,
+    /// Who may say that work by hand is done, beside the approvers.
+    #[serde(default)]
+    pub confirmers: Vec<Confirmer>,
     /// What must stay reachable whatever is cut: a takedown that costs one of these is undone.
     #[serde(default)]
     pub life_lines: Vec<LifeLine>,
@@ -71,6 +74,17 @@ pub struct Mirror {
     pub address: SocketAddrV4,
     /// What it wants to see before it takes a file.
     pub token: String,
+}
+
+/// Somebody who may say that work by hand is done, beside those who approve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmer {
+    /// Name.
+    pub name: String,
+    /// Ed25519 public key.
+    pub key: [u8; 32],
+    /// Whose steps: executors as plans name them, `crew:…` and `party:…`.
+    pub executors: BTreeSet<String>,
 }
 
 /// What comes in.

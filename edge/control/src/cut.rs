@@ -10,7 +10,10 @@ use crate::errand::{Courier, Errand, Warranted, probe, question};
 use crate::execution::{Actuator, Reading};
 use crate::takedown::agent;
 
-/// Carries out a takedown: guards cut compartments, for as long as a lease, and say by their kernel's state what is cut.
+/// The step that brings a target back.
+const RECONNECT: &str = "reconnect";
+
+/// Lets guards cut compartments, for as long as a lease, and bring them back; they say by their kernel's state what is cut.
 pub struct CutActuator<'a, W> {
     /// Brings the orders.
     pub courier: &'a Courier<W>,
@@ -23,17 +26,22 @@ pub struct CutActuator<'a, W> {
 }
 
 impl<W: Wires> CutActuator<'_, W> {
-    /// The order that cuts the targets of steps: one as one compartment, several as one transaction.
-    fn deny(&self, steps: &[PlanStep]) -> Order {
+    /// The order that does steps of one kind: one as one compartment, several as one transaction.
+    fn order_of(&self, steps: &[PlanStep]) -> Order {
+        let brings_back = steps.first().is_some_and(|step| step.action == RECONNECT);
+        let action = if brings_back { Action::Allow } else { Action::Deny };
         let order = match steps {
-            [step] => Order::new(Action::Deny, COMPARTMENT, step.target.clone()),
+            [step] => Order::new(action, COMPARTMENT, step.target.clone()),
             _ => Order::new(
-                Action::Deny,
+                action,
                 COMPARTMENTS,
                 json!(steps.iter().map(|s| &s.target).collect::<Vec<_>>()),
             ),
         };
-        order.with("x-leckwehr:lease_ms", self.lease_ms)
+        match action {
+            Action::Deny => order.with("x-leckwehr:lease_ms", self.lease_ms),
+            _ => order,
+        }
     }
 
     async fn order(&self, steps: &[PlanStep], order: Order) -> Result<Reply, StepOutcome> {
@@ -45,14 +53,14 @@ impl<W: Wires> CutActuator<'_, W> {
         self.courier.run_errand(errand, Some(self.warrant)).await
     }
 
-    /// Cuts the targets of steps in one transaction. If the guard refuses it as a whole, each is ordered alone: one target that it
-    /// cannot cut must not keep the others on the grid.
-    async fn cut_together(&self, steps: &[PlanStep]) -> Vec<Result<(), StepOutcome>> {
-        match self.order(steps, self.deny(steps)).await {
+    /// Does steps in one transaction. If the guard refuses it as a whole, each is ordered alone: one target that it cannot cut must
+    /// not keep the others on the grid.
+    async fn act_together(&self, steps: &[PlanStep]) -> Vec<Result<(), StepOutcome>> {
+        match self.order(steps, self.order_of(steps)).await {
             Err(StepOutcome::NotApplied { .. }) if steps.len() > 1 => {
                 let alone = steps.iter().map(|step| {
                     let step = std::slice::from_ref(step);
-                    self.order(step, self.deny(step))
+                    self.order(step, self.order_of(step))
                 });
                 join_all(alone).await.into_iter().map(|answer| answer.map(drop)).collect()
             }
@@ -74,8 +82,18 @@ impl<W: Wires> Actuator for CutActuator<'_, W> {
         let asked = question(&step.executor, COMPARTMENT, step.target.clone());
         match self.courier.run_errand(asked, None).await {
             Ok(reply) => match (names(&reply, "interfaces"), names(&reply, "cut")) {
-                (Some(all), Some(cut)) if !all.is_empty() && cut.len() == all.len() => Reading::Done { state: in_words(&cut) },
-                (Some(_), Some(cut)) => Reading::NotDone { state: in_words(&cut) },
+                (Some(all), Some(cut)) => {
+                    let is_done = match step.action.as_str() {
+                        RECONNECT => cut.is_empty(),
+                        _ => !all.is_empty() && cut.len() == all.len(),
+                    };
+                    let state = in_words(&cut);
+                    if is_done {
+                        Reading::Done { state }
+                    } else {
+                        Reading::NotDone { state }
+                    }
+                }
                 _ => Reading::Unknown {
                     reason: format!("{} does not say what is cut of {}", step.executor, step.target),
                 },
@@ -88,8 +106,10 @@ impl<W: Wires> Actuator for CutActuator<'_, W> {
 
     async fn act(&self, steps: &[PlanStep]) -> Vec<Result<(), StepOutcome>> {
         let mut answers = Vec::with_capacity(steps.len());
-        for together in steps.chunks(STEPS_PER_ORDER_MAX) {
-            answers.extend(self.cut_together(together).await);
+        for like in steps.chunk_by(|a, b| (a.action == RECONNECT) == (b.action == RECONNECT)) {
+            for together in like.chunks(STEPS_PER_ORDER_MAX) {
+                answers.extend(self.act_together(together).await);
+            }
         }
         answers
     }
@@ -112,7 +132,7 @@ impl<W: Wires> Actuator for CutActuator<'_, W> {
             reason: "nothing takes this back".to_owned(),
         };
         let step = std::slice::from_ref(step);
-        let order = self.deny(step).undoing().ok_or_else(none)?;
+        let order = self.order_of(step).undoing().ok_or_else(none)?;
         self.order(step, order).await.map(drop)
     }
 
@@ -139,13 +159,13 @@ impl<W: Wires> Actuator for CutActuator<'_, W> {
     }
 
     fn consequences(&self, step: &PlanStep, undone: bool) -> Vec<What> {
-        let (target, cut) = (step.target.clone(), !undone);
+        let (target, cut) = (step.target.clone(), (step.action == RECONNECT) == undone);
         let effect = match step.action.as_str() {
-            "cut-connection" => What::ConnectionCut { connection: target, cut },
-            _ => What::HostIsolated {
+            "isolate-host" => What::HostIsolated {
                 system: target,
                 isolated: cut,
             },
+            _ => What::ConnectionCut { connection: target, cut },
         };
         let lease = cut.then(|| What::LeaseGiven {
             plan: self.warrant.plan.hash.clone(),

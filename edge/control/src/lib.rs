@@ -30,6 +30,7 @@ mod folder;
 mod gate;
 mod hunt;
 mod limits;
+mod measures;
 mod proof;
 mod publication;
 mod receive;
@@ -54,7 +55,7 @@ pub use actuator::{
 pub use approval::{
     APPROVAL_MS_MAX, ask_for, decision_about, fault_of, may_begin, order_undo, propose, refusal_bytes, take_word, undo_hash,
 };
-pub use config::{Config, Input, LifeLine, Mirror, Output, Wires};
+pub use config::{Config, Confirmer, Input, LifeLine, Mirror, Output, Wires};
 pub use course::{Course, CourseEnd, Manner, Ways};
 pub use cut::CutActuator;
 pub use errand::{Courier, Errand, Warranted};
@@ -69,6 +70,7 @@ pub use hunt::{
     Behaviour, CutOff, HUNT_FILES_MAX, HUNT_THREADS_MAX, HuntError, HuntNews, HuntReport, HuntSettings, HuntState,
     PIECE_BYTES_MAX, Refusal, SourceLoss, TelemetryFiles, hunt,
 };
+pub use measures::{Takedown, TakedownActuator, TakedownEnd};
 pub use receive::{
     PEERS_MAX, Payload, QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX, ReceiveAccount, ReceiveError, ReceiveLimits, Received,
     ReceivedQueue, Receivers, SourceConfig, SourceKind, Streams,

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use leckwehr_crypt::{Identity, from_hex};
 use leckwehr_estate::Estate;
 use serde::Deserialize;
 
-use crate::config::{Config, LifeLine};
+use crate::config::{Config, Confirmer, LifeLine};
 
 /// Largest file that is read here, in bytes.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -42,6 +42,10 @@ pub struct RoomFileError {
 /// guard-a = "10.0.0.1:8443"
 /// [approvers]                        # public keys
 /// anna = "3b6a…"
+/// [[confirmer]]                      # who says that work by hand is done, beside the approvers
+/// name = "carla"
+/// key = "9f1c…"
+/// for = ["crew:windows", "party:bank"]
 /// [[life-line]]                      # a takedown that costs one of these is undone
 /// from = "ward-1"
 /// to = "10.1.0.5:443"
@@ -63,7 +67,18 @@ struct RoomToml {
     executors: BTreeMap<String, SocketAddrV4>,
     approvers: BTreeMap<String, String>,
     #[serde(default)]
+    confirmer: Vec<ConfirmerToml>,
+    #[serde(default)]
     life_line: Vec<LifeLineToml>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfirmerToml {
+    name: String,
+    key: String,
+    #[serde(rename = "for")]
+    executors: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -103,15 +118,12 @@ impl Config {
             .map_err(|error| fault(&certificate, error.to_string(), "make them with `leckwehr guard keys`"))?;
         let mut approvers = BTreeMap::new();
         for (name, key) in room.approvers {
-            let bytes = from_hex(&key).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-            let wrong = || {
-                fault(
-                    file,
-                    format!("[approvers] {name}: not a public key"),
-                    "64 hex digits of an Ed25519 key",
-                )
-            };
-            approvers.insert(name.clone(), bytes.ok_or_else(wrong)?);
+            approvers.insert(name.clone(), public_key(file, &format!("[approvers] {name}"), &key)?);
+        }
+        let mut confirmers = Vec::new();
+        for ConfirmerToml { name, key, executors } in room.confirmer {
+            let key = public_key(file, &format!("[[confirmer]] {name}"), &key)?;
+            confirmers.push(Confirmer { name, key, executors });
         }
         let estate = match &room.estate {
             Some(folder) => Estate::load(&within(folder)).map_err(|errors| {
@@ -148,10 +160,16 @@ impl Config {
             approvers,
             approvals_min: room.approvals,
             rules,
+            confirmers,
             life_lines: life_lines.collect(),
             minute_ms: MINUTE_MS,
         })
     }
+}
+
+fn public_key(file: &Path, whose: &str, text: &str) -> Result<[u8; 32], RoomFileError> {
+    let key = from_hex(text).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    key.ok_or_else(|| fault(file, format!("{whose}: not a public key"), "64 hex digits of an Ed25519 key"))
 }
 
 /// Reads a secret of 32 bytes, written as 64 hex digits.

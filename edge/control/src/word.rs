@@ -3,26 +3,29 @@ use std::collections::BTreeMap;
 use leckwehr_crypt::{VerifyingKey, from_hex};
 use leckwehr_incident::{SignedWord, Situation, Timestamp, What, WordAbout};
 
+use crate::config::Confirmer;
 use crate::error::ControlError;
 use crate::execution::Journal;
 
 /// How far a person's clock may be ahead of the control room's, in milliseconds.
 const AHEAD_MS_MAX: i64 = 5 * 60_000;
 
-/// Takes a person's signed word about a restoration: a fact if it counts, and if not, a fact that says why. Returns why it does
+/// Takes a person's signed word about work by hand or a restoration: a fact if it counts, and if not, a fact that says why. Returns why it does
 /// not count.
 ///
-/// `keys` are the public keys of the people who may decide. A word counts about what is the case now: one from before the system
+/// `keys` are the public keys of the people who may decide. That a step is done, a confirmer of its executor may say as well, and
+/// of a step that is another party's only that party's confirmers: nobody signs for the other side. A word counts about what is the case now: one from before the system
 /// was lost the last time is of another day, whoever shows it again.
 ///
 /// # Errors
 /// The journal cannot be written.
 pub fn take_signed_word(
     keys: &BTreeMap<String, [u8; 32]>,
+    confirmers: &[Confirmer],
     journal: &mut Journal,
     word: &SignedWord,
 ) -> Result<Option<String>, ControlError> {
-    let fault = fault(keys, journal.situation(), journal.now(), word);
+    let fault = fault(keys, confirmers, journal.situation(), journal.now(), word);
     let what = match &fault {
         None => What::WordGiven { word: word.clone() },
         Some(reason) => What::WordRejected {
@@ -47,12 +50,37 @@ fn subject(about: &WordAbout) -> String {
     }
 }
 
-fn fault(keys: &BTreeMap<String, [u8; 32]>, situation: &Situation, now: Timestamp, word: &SignedWord) -> Option<String> {
-    let Some(key) = keys.get(&word.person) else {
-        return Some(format!("no key of {} is known", word.person));
+/// The key of who may say this.
+fn key_of(
+    keys: &BTreeMap<String, [u8; 32]>,
+    confirmers: &[Confirmer],
+    situation: &Situation,
+    word: &SignedWord,
+) -> Option<[u8; 32]> {
+    let WordAbout::Done { plan, step } = &word.word else {
+        return keys.get(&word.person).copied();
+    };
+    let steps = situation.plans.get(plan).map(|view| view.plan.steps.as_slice());
+    let executor = steps?.iter().find(|s| s.number == *step).map(|s| s.executor.as_str())?;
+    let own = confirmers
+        .iter()
+        .find(|c| c.name == word.person && c.executors.contains(executor));
+    let approver = keys.get(&word.person).filter(|_| !executor.starts_with("party:"));
+    own.map(|c| c.key).or(approver.copied())
+}
+
+fn fault(
+    keys: &BTreeMap<String, [u8; 32]>,
+    confirmers: &[Confirmer],
+    situation: &Situation,
+    now: Timestamp,
+    word: &SignedWord,
+) -> Option<String> {
+    let Some(key) = key_of(keys, confirmers, situation, word) else {
+        return Some(format!("no key of {} is known that may say this", word.person));
     };
     let signature = from_hex(&word.signature).unwrap_or_default();
-    if VerifyingKey::from_bytes(*key).verify(&word.bytes(), &signature).is_err() {
+    if VerifyingKey::from_bytes(key).verify(&word.bytes(), &signature).is_err() {
         return Some("the signature does not fit".to_owned());
     }
     if word.at > now.plus_ms(AHEAD_MS_MAX) {

@@ -116,6 +116,11 @@ impl<'a, O: Orders> RunbookActuator<'a, O> {
         }
     }
 
+    /// Returns whether the runbook leaves the step to people.
+    pub fn is_by_hand(&self, step: &PlanStep) -> bool {
+        self.runbook.way(step).is_none_or(|way| way.manual.is_some())
+    }
+
     fn restore(&self, way: &ResticWay, step: &PlanStep) -> Restore {
         let margin_ms = i64::from(self.runbook.margin_minutes) * MINUTE_MS;
         Restore {

@@ -14,7 +14,7 @@ const TIMEOUT_MINUTES: u32 = 60;
 /// Most minutes that a program can get.
 const TIMEOUT_MINUTES_MAX: u32 = 24 * 60;
 
-/// How each step of a restoration is done in this house: `[[step]]` tables of a TOML file.
+/// How each step of a restoration or takedown is done in this house: `[[step]]` tables of a TOML file.
 ///
 /// A plan is bound to its runbook ([`Runbook::bind`]): people approve one hash over both, and executors choose nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,8 @@ pub struct Runbook {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunbookStep {
-    /// Action of the plan's step: `sweep`, `restore-files`, `probe`, `rotate-credentials`, `reconnect`.
+    /// Action of the plan's step, of a restoration `sweep`, `restore-files`, `probe`, `rotate-credentials`, `reconnect`, of a
+    /// takedown `notify`, `drain`, `flush`, `snapshot`, `capture-memory`, `capture-disk`, `power-off`.
     pub action: String,
     /// Its target: a system, account or connection.
     pub target: String,
@@ -181,6 +182,16 @@ fn timeout() -> u32 {
     TIMEOUT_MINUTES
 }
 
+impl Default for Runbook {
+    /// Leaves every step to people.
+    fn default() -> Self {
+        Self {
+            margin_minutes: MARGIN_MINUTES,
+            steps: Vec::new(),
+        }
+    }
+}
+
 impl Runbook {
     /// Reads a runbook from the text of a file.
     pub fn parse(file: &str, text: &str) -> Result<Self, RunbookError> {
@@ -228,6 +239,12 @@ impl Runbook {
     pub fn bind(&self, mut plan: PlanRecord) -> PlanRecord {
         plan.summary = format!("{}; runbook {}", plan.summary, self.digest());
         plan.sealed()
+    }
+
+    /// Returns the digest of the runbook that a plan is bound to, if it is bound to one.
+    pub fn digest_in(plan: &PlanRecord) -> Option<&str> {
+        let (_, digest) = plan.summary.rsplit_once("; runbook ")?;
+        (digest.len() == 64).then_some(digest)
     }
 
     /// Returns whether people approved the plan with this runbook and no other.

@@ -22,7 +22,7 @@ use leckwehr_guard::{
     Action, Approval, Counter, Executor, Fence, Firewall, FirewallError, FirewallState, GuardExecutor, Journal, Order, Refusal,
     Reply, Warrant, order_key, serve_connection,
 };
-use leckwehr_incident::{Fact, PlanRecord, PlanStep, Situation, Timestamp};
+use leckwehr_incident::{Fact, PlanRecord, Situation, Timestamp};
 use leckwehr_ledger::Reader;
 use rustls::ServerConfig;
 use serde_json::json;
@@ -571,6 +571,7 @@ impl House {
                 .collect(),
             approvals_min: 2,
             rules: None,
+            confirmers: Vec::new(),
             life_lines: Vec::new(),
             minute_ms: 5,
         };

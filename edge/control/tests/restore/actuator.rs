@@ -353,7 +353,7 @@ fn only_the_word_of_a_known_person_about_today_counts() {
         word.signature = leckwehr_crypt::hex(&key.sign(&word.bytes()));
         word
     };
-    let mut take = |word: &SignedWord| take_signed_word(&keys, &mut journal, word).unwrap().unwrap_or_default();
+    let mut take = |word: &SignedWord| take_signed_word(&keys, &[], &mut journal, word).unwrap().unwrap_or_default();
     let good = word("anna", now, Gate::Clean);
     let mut forged = good.clone();
     forged.word = WordAbout::Override {

@@ -69,14 +69,12 @@ pub fn protocol_plan(
     for id in &held {
         draft.step(Measure::IsolateHost, id)?;
     }
-    for id in later
-        .iter()
-        .filter(|id| draft_notice(&draft, id).is_some())
-        .copied()
-        .collect::<Vec<_>>()
-    {
-        draft.step(Measure::Notify, id)?;
-        draft.step(Measure::AwaitNotice, id)?;
+    let noticed = later.iter().filter(|id| draft_notice(&draft, id).is_some());
+    let noticed: Vec<&String> = noticed.copied().collect();
+    for measure in [Measure::Notify, Measure::AwaitNotice] {
+        for id in &noticed {
+            draft.step(measure, id)?;
+        }
     }
     for measure in [Measure::Drain, Measure::Flush, Measure::Snapshot] {
         for id in &whole {

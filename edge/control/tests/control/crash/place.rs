@@ -234,6 +234,7 @@ impl Place {
             approvers: PEOPLE.map(|p| (p.to_owned(), *person(p).verifying_key().as_bytes())).into(),
             approvals_min: 2,
             rules: None,
+            confirmers: Vec::new(),
             life_lines: vec![LifeLine {
                 from: NURSE.into(),
                 to: format!("{LIFE_LINE}:7").parse().unwrap(),

@@ -24,7 +24,7 @@ fn steps_of_one_guard_are_one_commit_of_its_kernel() {
     assert_eq!(place.watched.lock().unwrap().commits, 3 * 2);
 }
 
-/// Red if `CutActuator::cut_together` gives up when the guard refuses the whole transaction.
+/// Red if `CutActuator::act_together` gives up when the guard refuses the whole transaction.
 #[test]
 fn a_target_that_a_guard_refuses_keeps_no_other_on_the_grid() {
     if !in_namespace("crash::together::a_target_that_a_guard_refuses_keeps_no_other_on_the_grid") {
