@@ -4,7 +4,6 @@ use std::sync::{Arc, PoisonError};
 
 use leckwehr_crypt::{from_hex, hex};
 use leckwehr_guard::{Action, Executor, Order, Refusal, Reply};
-use leckwehr_incident::PlanStep;
 use leckwehr_restore::looks_encrypted;
 use serde_json::json;
 

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_crypt::{hex, sha256};
 use leckwehr_estate::Estate;
-use leckwehr_incident::{Impact, PlanKind, PlanRecord, PlanStep, Tier, Timestamp};
+use leckwehr_incident::{Impact, PlanKind, PlanRecord, PlanStep, Situation, StepOutcome, Tier, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{CUT_MS, ContainError};
@@ -65,6 +65,28 @@ pub struct AttestationGround {
     pub evidence: Vec<String>,
     /// Proof of separation.
     pub separation: Option<SeparationProof>,
+}
+
+impl AttestationGround {
+    /// Adds what the facts say was done at our ends of the partner's connections: every step that was verified and not undone.
+    pub fn add(&mut self, situation: &Situation, partner: &str, estate: &Estate) {
+        let connections = connections_of(partner, estate);
+        let systems = connections.iter().flat_map(|id| our_systems(partner, id, estate));
+        let ends: BTreeSet<&str> = systems.chain(connections.iter().map(String::as_str)).collect();
+        let mut done = Vec::new();
+        for view in situation.plans.values() {
+            let at_ends = view.plan.steps.iter().filter(|s| ends.contains(s.target.as_str()));
+            for step in at_ends.filter(|s| view.stands(s.number)) {
+                if let Some((at, StepOutcome::Verified { evidence })) =
+                    view.steps.get(&step.number).and_then(|s| s.ended.as_ref())
+                {
+                    done.push((*at, format!("{at}: {} {}: {evidence}", step.action, step.target)));
+                }
+            }
+        }
+        done.sort();
+        self.changed.extend(done.into_iter().map(|(_, sentence)| sentence));
+    }
 }
 
 impl Attestation {

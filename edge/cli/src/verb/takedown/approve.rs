@@ -1,20 +1,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use leckwehr_control::{APPROVAL_MS_MAX, undo_hash};
-use leckwehr_crypt::{SignError, Signer, SigningKey, from_hex, hex};
+use leckwehr_crypt::hex;
 use leckwehr_guard::Approval;
 use leckwehr_incident::PlanRecord;
 use serde_json::json;
 
 use super::room::{now, plan_of_file};
+use super::signer::SignerArgs;
 use crate::output::say;
 use crate::problem::Problem;
 use crate::verb::trace::{print, print_json};
 
-/// Bytes that a signer program may print.
-const SIGNATURE_CHARS: usize = 128;
 /// Hours in the longest validity.
 const HOURS_MAX: i64 = APPROVAL_MS_MAX / 3_600_000;
 
@@ -33,13 +32,8 @@ pub struct Args {
     /// Your name, as guards and the control room know it.
     #[arg(long = "as", value_name = "NAME")]
     name: String,
-    /// File with your private key: 64 hex digits.
-    #[arg(long, value_name = "FILE", required_unless_present = "signer")]
-    key: Option<PathBuf>,
-    /// Program that signs with a key it alone can use: it gets the message on its standard input and prints the Ed25519 signature
-    /// as 128 hex digits.
-    #[arg(long, value_name = "PROGRAM", conflicts_with = "key")]
-    signer: Option<PathBuf>,
+    #[command(flatten)]
+    signer: SignerArgs,
     /// For how many hours the approval counts.
     #[arg(long, value_name = "HOURS", default_value_t = 8, value_parser = clap::value_parser!(i64).range(1..=HOURS_MAX))]
     hours: i64,
@@ -61,7 +55,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     say(&text(&plan, args.undo));
     let until = now().plus_ms(args.hours * 3_600_000);
     let message = Approval::message(&hash, Some(until));
-    let signature = signer(args)?.sign(&message);
+    let signature = args.signer.signer()?.sign(&message);
     let signature = signature.map_err(|error| {
         Problem::new("LW-CONTAIN-020", "the plan could not be signed", &error).hint("check the key or the signer program")
     })?;
@@ -105,47 +99,6 @@ fn text(plan: &PlanRecord, undo: bool) -> String {
         plan.harm_eur_per_hour,
         steps.collect::<String>()
     )
-}
-
-fn signer(args: &Args) -> Result<Box<dyn Signer>, Problem> {
-    if let Some(program) = &args.signer {
-        return Ok(Box::new(Program(program.clone())));
-    }
-    let file = args.key.clone().unwrap_or_default();
-    let text = fs::read_to_string(&file).map_err(|error| {
-        Problem::new("LW-CONTAIN-021", format!("the key {} cannot be read", file.display()), &error)
-            .hint("`leckwehr guard keys --approver NAME` makes one")
-    })?;
-    let seed = from_hex(text.trim()).and_then(|bytes| bytes.try_into().ok());
-    let key = seed.and_then(|seed| SigningKey::from_seed(&seed).ok());
-    let key = key.ok_or_else(|| {
-        Problem::plain("LW-CONTAIN-021", format!("{} holds no key", file.display())).hint("a key is 64 hex digits in one line")
-    })?;
-    Ok(Box::new(key))
-}
-
-/// A program that signs with a key that it alone can use, such as one on a token.
-struct Program(PathBuf);
-
-impl Signer for Program {
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
-        use std::io::Write as _;
-        let mut command = Command::new(&self.0);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|_| SignError::NoSigner)?;
-        let handed = child.stdin.take().map(|mut stdin| stdin.write_all(message));
-        let output = child.wait_with_output().map_err(|_| SignError::NoSigner)?;
-        if !(matches!(handed, Some(Ok(()))) && output.status.success()) {
-            return Err(SignError::NoSigner);
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
-        let text = text.trim().get(..SIGNATURE_CHARS).unwrap_or_default();
-        let signature = from_hex(text).and_then(|bytes| bytes.try_into().ok());
-        signature.ok_or(SignError::NoSigner)
-    }
 }
 
 fn write(path: &Path, value: &serde_json::Value) -> Result<(), Problem> {

@@ -1,15 +1,20 @@
 //! The verbs of the takedown, one file each.
 
 mod approve;
+mod attest;
+mod attestation;
 mod check;
+mod confirm;
 mod diff;
 mod explain;
 mod plan;
 mod plan_text;
 mod protocol;
+mod reconnect;
 mod resume;
 mod room;
 mod run;
+mod signer;
 mod status;
 mod undo;
 
@@ -40,7 +45,7 @@ const ESTATE: &str = "estate.json";
 /// The analysis that it stands on.
 const IMPACT: &str = "impact.json";
 
-/// Cut the attacker off: plan the cut, check it, approve it, carry it out, and take it back.
+/// Cut the attacker off: plan the cut, check it, approve it, carry it out, take it back, and let partners return.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -50,7 +55,8 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Verb {
     Approve(approve::Args),
-    Run(run::Args),
+    Run(Box<run::Args>),
+    Confirm(confirm::Args),
     Resume(resume::Args),
     Undo(undo::Args),
     Status(status::Args),
@@ -59,6 +65,9 @@ enum Verb {
     Diff(diff::Args),
     Check(check::Args),
     Protocol(protocol::Args),
+    Attest(attest::Args),
+    Attestation(attestation::Args),
+    Reconnect(reconnect::Args),
 }
 
 /// Runs the verb.
@@ -66,6 +75,7 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
     match args.verb {
         Verb::Approve(args) => approve::run(&args),
         Verb::Run(args) => run::run(&args),
+        Verb::Confirm(args) => confirm::run(&args),
         Verb::Resume(args) => resume::run(&args),
         Verb::Undo(args) => undo::run(&args),
         Verb::Status(args) => status::run(&args),
@@ -74,6 +84,9 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
         Verb::Diff(args) => diff::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Protocol(args) => protocol::run(args),
+        Verb::Attest(args) => attest::run(&args),
+        Verb::Attestation(args) => attestation::run(&args),
+        Verb::Reconnect(args) => reconnect::run(&args),
     }
 }
 

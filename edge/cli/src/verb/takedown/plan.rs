@@ -39,6 +39,9 @@ pub struct Args {
     /// The agreed protocol: every step cites its clause.
     #[arg(long, value_name = "FILE")]
     protocol: Option<PathBuf>,
+    /// Runbook: programs for steps that are else people's work. The plan is bound to it; people approve one hash over both.
+    #[arg(long, value_name = "FILE")]
+    runbook: Option<PathBuf>,
     /// The option that is planned.
     #[arg(long, value_enum, default_value = "surgical")]
     option: OptionName,
@@ -185,6 +188,13 @@ fn answer(args: &Args) -> Result<Answer, Problem> {
         (None, _) => Err(ContainError::Nothing),
         (Some(option), Some(protocol)) => protocol_plan(option, impact, estate, protocol, args.generation, &nothing),
         (Some(option), None) => takedown_plan(option, impact, estate, &takedown, args.generation, &nothing),
+    };
+    let plan = match &args.runbook {
+        Some(file) => {
+            let runbook = super::room::read_runbook(file)?;
+            plan.map(|plan| runbook.bind(plan))
+        }
+        None => plan,
     };
     Ok(Answer {
         in_reach: all

@@ -1,12 +1,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use leckwehr_control::{Ended, may_begin, open_steps, undo_steps};
-use leckwehr_incident::{PlanKind, PlanRecord, PlanView};
+use leckwehr_control::{Ended, Execution, Takedown, TakedownEnd, may_begin, open_steps, undo_steps};
+use leckwehr_incident::{PlanRecord, PlanView};
 use tokio::signal::ctrl_c;
 use tokio::time::timeout;
 
-use super::room::{LEASE_MS, OpenRoom, RoomArgs, now, problem, wait_for, with_execution};
+use super::room::{LEASE_MS, OpenRoom, RoomArgs, RunbookArgs, is_ours, now, problem, take_words, wait_for, with_hands};
 use super::run::tell;
 use crate::output::say;
 use crate::problem::Problem;
@@ -16,7 +16,7 @@ const RENEW_AFTER_MS: i64 = 8 * 3_600_000;
 /// Time between two looks at leases, in milliseconds.
 const LOOK_MS: u64 = 60_000;
 
-/// Go on with takedowns that were interrupted, and renew cuts before they undo themselves.
+/// Go on with takedowns that were interrupted or waited, and renew cuts before they undo themselves.
 ///
 /// What was really done is read from the guards: nothing is done twice and nothing is forgotten. Approvals that are in the ledger
 /// are not asked for again. With --stay it keeps the cuts until it is stopped: run it as a service.
@@ -24,6 +24,11 @@ const LOOK_MS: u64 = 60_000;
 pub struct Args {
     #[command(flatten)]
     room: RoomArgs,
+    /// A word about work by hand, as `leckwehr takedown confirm` wrote it.
+    #[arg(long = "word", value_name = "FILE")]
+    words: Vec<std::path::PathBuf>,
+    #[command(flatten)]
+    runbook: RunbookArgs,
     /// Stay, and renew the cuts that stand.
     #[arg(long)]
     stay: bool,
@@ -35,6 +40,8 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     let mut room = args.room.open()?;
+    take_words(&mut room, &args.words)?;
+    let estate = room.config.estate.clone();
     let mut code = ExitCode::SUCCESS;
     for plan in plans(&room, |view| {
         view.undo.is_some() && !undo_steps(view).is_empty() || is_interrupted(view)
@@ -48,10 +55,12 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
             code = ExitCode::from(1);
             continue;
         }
-        let ended = with_execution(&mut room, &plan, true, async |execution, journal| {
-            execution.run(journal).await
+        let runbook = args.runbook.of(&plan)?;
+        let ended = with_hands(&mut room, &plan, runbook, async |hands, journal| {
+            let mut takedown = Takedown::new(&plan, &estate);
+            takedown.run(journal, |situation| hands.actuator(situation)).await
         })?;
-        if tell(&room, &plan, &ended, args.json)? != ExitCode::SUCCESS || ended != Ended::Complete {
+        if tell(&room, &plan, &ended, args.json)? != ExitCode::SUCCESS || ended != TakedownEnd::Ended(Ended::Complete) {
             code = ExitCode::from(1);
         }
     }
@@ -68,12 +77,13 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
 }
 
 fn is_interrupted(view: &PlanView) -> bool {
-    view.undo.is_none() && !view.steps.is_empty() && !open_steps(view).is_empty()
+    let is_begun = !view.steps.is_empty() || !view.work.is_empty();
+    view.undo.is_none() && is_begun && !open_steps(view).is_empty()
 }
 
 fn plans(room: &OpenRoom, wanted: impl Fn(&PlanView) -> bool) -> Vec<PlanRecord> {
     let views = room.journal.situation().plans.values();
-    let takedowns = views.filter(|view| view.plan.kind == PlanKind::Takedown && wanted(view));
+    let takedowns = views.filter(|view| is_ours(&view.plan) && wanted(view));
     takedowns.map(|view| view.plan.clone()).collect()
 }
 
@@ -87,7 +97,10 @@ fn renew(room: &mut OpenRoom) -> Result<(), Problem> {
         .map(|(id, _)| id.clone());
     let cut: Vec<String> = hosts.chain(situation.connections_cut.iter().cloned()).collect();
     for plan in plans(room, |view| view.plan.steps.iter().any(|s| view.stands(s.number))) {
-        let renewal = with_execution(room, &plan, true, async |execution, journal| {
+        // What programs and people did has no lease, so no runbook is needed.
+        let renewal = with_hands(room, &plan, leckwehr_control::Runbook::default(), async |hands, journal| {
+            let actuator = hands.actuator(journal.situation());
+            let execution = Execution::new(&plan, &actuator);
             execution.renew(journal, horizon, |step| cut.contains(&step.target)).await
         })?;
         for (target, why) in renewal.failed {

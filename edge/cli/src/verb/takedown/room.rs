@@ -7,14 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use leckwehr_control::{Config, ControlError, Courier, CutActuator, Execution, Journal, NoFaults, Warranted, Wires};
+use leckwehr_contain::protocol::is_reconnection;
+use leckwehr_control::{
+    Config, ControlError, Courier, CutActuator, Journal, NoFaults, RUNBOOK_BYTES_MAX, Runbook, RunbookActuator, TakedownActuator,
+    Warranted, Wires, WithoutOrders, take_signed_word,
+};
 use leckwehr_crypt::SigningKey;
 use leckwehr_guard::Approval;
-use leckwehr_incident::{PlanRecord, PlanView, StepOutcome, Timestamp};
+use leckwehr_incident::{PlanKind, PlanRecord, PlanView, SignedWord, Situation, StepOutcome, Timestamp};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::read_file;
+use crate::output::say;
 use crate::problem::Problem;
 
 /// Bytes of a plan or an approval that are read.
@@ -148,25 +153,101 @@ impl OpenRoom {
     }
 }
 
-/// Carries `work` out with an execution of the plan.
-pub(super) fn with_execution<T>(
+/// Who does what beside the guards.
+#[derive(clap::Args)]
+pub(super) struct RunbookArgs {
+    /// Runbook that the plan was bound to (`leckwehr takedown plan --runbook`): programs for steps that are else people's work. May
+    /// be given several times where several plans are carried on.
+    #[arg(long = "runbook", value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl RunbookArgs {
+    /// Reads the runbook that the plan is bound to; one without steps if it is bound to none.
+    pub(super) fn of(&self, plan: &PlanRecord) -> Result<Runbook, Problem> {
+        let Some(digest) = Runbook::digest_in(plan) else {
+            return Ok(Runbook::default());
+        };
+        for file in &self.files {
+            let runbook = read_runbook(file)?;
+            if runbook.is_bound_to(plan) {
+                return Ok(runbook);
+            }
+        }
+        let summary = format!(
+            "plan {} was approved with a runbook (SHA-256 {digest}) that is not given",
+            plan.hash
+        );
+        Err(Problem::plain("LW-CONTAIN-028", summary)
+            .hint("name it with --runbook; one that was changed must be planned and approved anew"))
+    }
+}
+
+/// Reads a runbook.
+pub(super) fn read_runbook(file: &Path) -> Result<Runbook, Problem> {
+    let bytes = read_file(file, RUNBOOK_BYTES_MAX as u64, "name a runbook: TOML with [[step]] tables")?;
+    Runbook::parse(&file.display().to_string(), &String::from_utf8_lossy(&bytes)).map_err(|error| {
+        Problem::new("LW-CONTAIN-029", format!("{} is no runbook", file.display()), &error)
+            .hint("`leckwehr takedown run --help` shows one")
+    })
+}
+
+/// What carries steps of a plan out.
+pub(super) struct Hands<'a> {
+    courier: &'a Courier<Tcp>,
+    config: &'a Config,
+    warrant: Warranted,
+    runbook: Runbook,
+}
+
+impl Hands<'_> {
+    /// As the situation is.
+    pub(super) fn actuator(&self, situation: &Situation) -> TakedownActuator<'_, Tcp> {
+        let cuts = CutActuator {
+            courier: self.courier,
+            warrant: &self.warrant,
+            life_lines: &self.config.life_lines,
+            lease_ms: LEASE_MS,
+        };
+        let (plan, work) = (&self.warrant.plan, self.config.folder.join("work"));
+        let runbook = RunbookActuator::new(&self.runbook, &WithoutOrders, plan, situation, &work, Arc::new(NoFaults));
+        TakedownActuator::new(cuts, runbook, situation)
+    }
+}
+
+/// Does `work` with what carries the plan out.
+pub(super) fn with_hands<T>(
     room: &mut OpenRoom,
     plan: &PlanRecord,
-    canary: bool,
-    work: impl AsyncFnOnce(Execution<'_, CutActuator<'_, Tcp>>, &mut Journal) -> Result<T, ControlError>,
+    runbook: Runbook,
+    work: impl AsyncFnOnce(&Hands<'_>, &mut Journal) -> Result<T, ControlError>,
 ) -> Result<T, Problem> {
-    let warrant = room.warrant(plan);
-    let actuator = CutActuator {
+    let hands = Hands {
         courier: &room.courier,
-        warrant: &warrant,
-        life_lines: &room.config.life_lines,
-        lease_ms: LEASE_MS,
+        config: &room.config,
+        warrant: room.warrant(plan),
+        runbook,
     };
-    let mut execution = Execution::new(plan, &actuator);
-    if !canary {
-        execution = execution.in_stages(leckwehr_control::by_action(plan));
+    wait_for(work(&hands, &mut room.journal))
+}
+
+/// Takes the signed words of people who did work by hand; says which do not count.
+pub(super) fn take_words(room: &mut OpenRoom, files: &[PathBuf]) -> Result<(), Problem> {
+    for file in files {
+        let hint = "name what `leckwehr takedown confirm` wrote";
+        let word: SignedWord = super::read_json(file, "word", hint)?;
+        let (config, journal) = (&room.config, &mut room.journal);
+        let fault = take_signed_word(&config.approvers, &config.confirmers, journal, &word).map_err(|e| problem(&e))?;
+        if let Some(fault) = fault {
+            say(&format!("the word of {} does not count: {fault}", word.person));
+        }
     }
-    wait_for(work(execution, &mut room.journal))
+    Ok(())
+}
+
+/// Whether a plan is carried out by these verbs: a takedown, or the return of partners.
+pub(super) fn is_ours(plan: &PlanRecord) -> bool {
+    plan.kind == PlanKind::Takedown || is_reconnection(&plan.steps)
 }
 
 /// How far a plan is, in words.
@@ -190,7 +271,10 @@ pub(super) fn text_of(view: &PlanView) -> String {
             (Some(None), _) => "is being undone".to_owned(),
             (None, Some(Some((_, outcome)))) => words(outcome),
             (None, Some(None)) => "begun, and its end is not known: `leckwehr takedown resume`".to_owned(),
-            (None, None) => "not begun".to_owned(),
+            (None, None) => match view.work.get(&step.number) {
+                Some(work) if work.confirmed.is_none() => format!("{} is to do it by {}: {}", work.owner, work.due, work.what),
+                _ => "not begun".to_owned(),
+            },
         };
         let _ = writeln!(
             text,

@@ -1,16 +1,23 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use leckwehr_control::{Ended, ask_for, may_begin, propose, take_word};
+use leckwehr_control::{Ended, Execution, Takedown, TakedownEnd, ask_for, may_begin, propose, take_word};
 use leckwehr_incident::PlanRecord;
 use serde_json::json;
 
-use super::room::{OpenRoom, RoomArgs, approvals_of, is_whole, plan_of_file, problem, text_of, with_execution};
+use super::room::{
+    OpenRoom, RoomArgs, RunbookArgs, approvals_of, is_ours, is_whole, plan_of_file, problem, take_words, text_of, with_hands,
+};
 use crate::output::say;
 use crate::problem::Problem;
 use crate::verb::trace::{print, print_json};
 
-/// Carry an approved plan out at its guards: the first step alone, then one group after another.
+/// Carry an approved plan out: at its guards, by programs of a runbook, and by people; its first cut alone.
+///
+/// Stages follow each other as the protocol has them. Steps of one guard are one transaction. Work by hand ends with a signed word
+/// (`leckwehr takedown confirm`, handed in with --word) or with its time; until then this verb ends and says what it waits for, and
+/// `leckwehr takedown resume` goes on. A partner's connection is cut after its notice, nothing is switched off whose evidence was
+/// not kept, and a connection comes back after both sides' word.
 ///
 /// Every step is written into the ledger before and after it is done, so a run that is killed goes on with `leckwehr takedown
 /// resume`. Run it again to try steps again that did not reach their guard or were refused there. Cuts undo themselves after
@@ -32,11 +39,25 @@ use crate::verb::trace::{print, print_json};
 ///     [approvers]
 ///     anna = "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"
 ///     bert = "…"
+///     [[confirmer]]                    # who says that work by hand is done, beside the approvers
+///     name = "carla"
+///     key = "9f1c…"
+///     for = ["crew:windows", "party:bank"]   # nobody else can speak for a party
 ///     [[life-line]]                    # a takedown that costs one of these is undone
 ///     from = "ward-1"
 ///     to = "10.1.0.5:443"
 ///
-/// Exit code 0: every step is verified. 1: something is not, or the plan is not approved.
+/// A runbook, bound to the plan by `leckwehr takedown plan --runbook`; `check` says by exit code 0 or 1 whether it is done:
+///
+///     [[step]]
+///     action = "drain"                 # notify, drain, flush, snapshot, capture-memory, capture-disk, power-off
+///     target = "db-1"
+///     command.check = ["/usr/local/sbin/drained", "{target}"]
+///     command.act   = ["/usr/local/sbin/drain", "{target}"]
+///     command.undo  = ["/usr/local/sbin/take-again", "{target}"]
+///     command.timeout_minutes = 10
+///
+/// Exit code 0: every step is verified. 1: something is not, or waits for people, or the plan is not approved.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -47,10 +68,15 @@ pub struct Args {
     /// An approval, as `leckwehr takedown approve` wrote it. Those that the ledger holds need not be given again.
     #[arg(long = "approval", value_name = "FILE")]
     approvals: Vec<PathBuf>,
+    /// A word about work by hand, as `leckwehr takedown confirm` wrote it.
+    #[arg(long = "word", value_name = "FILE")]
+    words: Vec<PathBuf>,
+    #[command(flatten)]
+    runbook: RunbookArgs,
     /// Ask every guard what is the case and what is in the way; change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Do not try the first step alone.
+    /// Do not try the first cut alone.
     #[arg(long)]
     no_canary: bool,
     /// Who wants it carried out; never the second of those who approve.
@@ -64,16 +90,29 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     let plan = plan_of_file(&args.plan)?;
+    if !is_ours(&plan) {
+        let summary = format!("plan {} is a restoration, not a takedown", plan.hash);
+        return Err(Problem::plain("LW-CONTAIN-025", summary).hint("`leckwehr restore run` carries it out, through its gates"));
+    }
+    let runbook = args.runbook.of(&plan)?;
     let mut room = args.room.open()?;
     propose(&mut room.journal, &plan).map_err(|e| problem(&e))?;
     if args.dry_run {
-        return rehearse(args, &mut room, &plan);
+        let problems = with_hands(&mut room, &plan, runbook, async |hands, journal| {
+            let actuator = hands.actuator(journal.situation());
+            Execution::new(&plan, &actuator).rehearse(journal).await
+        })?;
+        return tell_rehearsal(args, &plan, &problems);
     }
     if !is_approved(args, &mut room, &plan)? {
         return Ok(ExitCode::from(1));
     }
-    let ended = with_execution(&mut room, &plan, !args.no_canary, async |execution, journal| {
-        execution.again(journal)?.run(journal).await
+    take_words(&mut room, &args.words)?;
+    let estate = room.config.estate.clone();
+    let ended = with_hands(&mut room, &plan, runbook, async |hands, journal| {
+        let takedown = Takedown::new(&plan, &estate).again(journal)?;
+        let mut takedown = if args.no_canary { takedown.without_canary() } else { takedown };
+        takedown.run(journal, |situation| hands.actuator(situation)).await
     })?;
     tell(&room, &plan, &ended, args.json)
 }
@@ -97,8 +136,7 @@ fn is_approved(args: &Args, room: &mut OpenRoom, plan: &PlanRecord) -> Result<bo
     Ok(false)
 }
 
-fn rehearse(args: &Args, room: &mut OpenRoom, plan: &PlanRecord) -> Result<ExitCode, Problem> {
-    let problems = with_execution(room, plan, true, async |execution, journal| execution.rehearse(journal).await)?;
+fn tell_rehearsal(args: &Args, plan: &PlanRecord, problems: &[String]) -> Result<ExitCode, Problem> {
     if args.json {
         print_json(&json!({ "plan": plan.hash, "in_the_way": problems }))?;
     } else {
@@ -113,12 +151,18 @@ fn rehearse(args: &Args, room: &mut OpenRoom, plan: &PlanRecord) -> Result<ExitC
 }
 
 /// Says how it ended.
-pub(super) fn tell(room: &OpenRoom, plan: &PlanRecord, ended: &Ended, json: bool) -> Result<ExitCode, Problem> {
+pub(super) fn tell(room: &OpenRoom, plan: &PlanRecord, ended: &TakedownEnd, json: bool) -> Result<ExitCode, Problem> {
     let view = room.journal.plan(&plan.hash).map_err(|e| problem(&e))?;
     let (word, reason) = match ended {
-        Ended::Complete => ("complete", ""),
-        Ended::Stopped { reason } => ("stopped", reason.as_str()),
-        Ended::Undone { reason } => ("undone", reason.as_str()),
+        TakedownEnd::Ended(Ended::Complete) => ("complete", String::new()),
+        TakedownEnd::Ended(Ended::Stopped { reason }) => ("stopped", reason.clone()),
+        TakedownEnd::Ended(Ended::Undone { reason }) => ("undone", reason.clone()),
+        TakedownEnd::Waits { work, until } => {
+            let who = work.iter().map(|(step, who)| format!("step {step} for {who}"));
+            let who: Vec<String> = who.collect();
+            let then = until.map(|at| format!("; it goes on at {at} at the latest, with `leckwehr takedown resume`"));
+            ("waits", who.join(", ") + &then.unwrap_or_default())
+        }
     };
     if json {
         print_json(&json!({ "ended": word, "reason": reason, "plan": view }))?;

@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use leckwehr_incident::{PlanKind, PlanView, Situation};
+use leckwehr_incident::{PlanView, Situation};
 use leckwehr_ledger::Reader;
 
-use super::room::{is_whole, text_of};
+use super::room::{is_ours, is_whole, text_of};
 use crate::problem::Problem;
 use crate::verb::trace::{print, print_json};
 
@@ -31,7 +31,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     let entries = reader.entries(0..reader.size()).map_err(|e| bad(&e))?;
     let situation = Situation::replay(entries.iter().map(Vec::as_slice)).map_err(|e| bad(&e))?;
     let plans = situation.plans.values();
-    let mut plans: Vec<&PlanView> = plans.filter(|view| view.plan.kind == PlanKind::Takedown).collect();
+    let mut plans: Vec<&PlanView> = plans.filter(|view| is_ours(&view.plan)).collect();
     plans.sort_by_key(|view| (view.proposed, view.plan.generation));
     if args.json {
         print_json(&plans)?;

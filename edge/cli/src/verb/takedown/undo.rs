@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use leckwehr_control::{order_undo, undo_steps};
+use leckwehr_control::{Takedown, order_undo, undo_steps};
 use leckwehr_incident::StepOutcome;
 
-use super::room::{RoomArgs, approvals_of, problem, with_execution};
+use super::room::{RoomArgs, RunbookArgs, approvals_of, problem, with_hands};
 use super::run::tell;
 use crate::output::say;
 use crate::problem::Problem;
@@ -12,7 +12,7 @@ use crate::problem::Problem;
 /// Undo a whole plan, the last step first, until every target is as it was found.
 ///
 /// Two different people must approve it, as they approve a plan: `leckwehr takedown approve PLAN --undo`. What a takedown found cut
-/// stays cut. An undoing that is interrupted goes on with `leckwehr takedown resume`.
+/// stays cut; what people did by hand, people undo. An undoing that is interrupted goes on with `leckwehr takedown resume`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Hash of the plan, or its beginning.
@@ -22,6 +22,8 @@ pub struct Args {
     /// An approval of the undoing.
     #[arg(long = "approval", value_name = "FILE", required = true)]
     approvals: Vec<PathBuf>,
+    #[command(flatten)]
+    runbook: RunbookArgs,
     /// Why, in one sentence; it goes into the ledger.
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -45,6 +47,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
         )
         .hint("`leckwehr takedown status` lists them"));
     };
+    let (runbook, estate) = (args.runbook.of(&plan)?, room.config.estate.clone());
     let faults = order_undo(&room.config, &mut room.journal, &plan.hash, &args.reason, &approvals).map_err(|e| problem(&e))?;
     for (approver, fault) in &faults {
         say(&format!("the word of {approver} does not count: {fault}"));
@@ -56,8 +59,9 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
         ));
         return Ok(ExitCode::from(1));
     }
-    let ended = with_execution(&mut room, &plan, true, async |execution, journal| {
-        execution.run(journal).await
+    let ended = with_hands(&mut room, &plan, runbook, async |hands, journal| {
+        let mut takedown = Takedown::new(&plan, &estate);
+        takedown.run(journal, |situation| hands.actuator(situation)).await
     })?;
     tell(&room, &plan, &ended, args.json)?;
     let view = room.journal.plan(&plan.hash).map_err(|e| problem(&e))?;

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use leckwehr_control::{
-    Config, Courier, CutActuator, Ended, Execution, Faults, Journal, Point, Warranted, Wires, ask_for, may_begin, propose,
-    take_word,
+    Config, Courier, CutActuator, Ended, Execution, Faults, Journal, Point, Runbook, RunbookActuator, Takedown, TakedownActuator,
+    TakedownEnd, Warranted, Wires, WithoutOrders, ask_for, may_begin, propose, take_word,
 };
 use leckwehr_crypt::SigningKey;
 use leckwehr_guard::Approval;
-use leckwehr_incident::{PlanRecord, Timestamp};
+use leckwehr_incident::{PlanRecord, Situation, Timestamp};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::getpid;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,7 @@ pub struct Task {
     pub ledger: PathBuf,
     pub plan: PlanRecord,
     pub approvals: Vec<Approval>,
+    pub runbook: Runbook,
     /// Whether the plan is undone once it is carried out.
     pub undo: bool,
     /// The point at which it kills itself, from 0.
@@ -109,7 +110,7 @@ pub fn open(ledger: &Path, config: &Config, faults: Arc<dyn Faults>) -> Journal 
 
 async fn work(task: &Task, faults: Arc<dyn Faults>) {
     let (config, plan) = (&task.config, &task.plan);
-    let mut journal = open(&task.ledger, config, faults);
+    let mut journal = open(&task.ledger, config, Arc::clone(&faults));
     propose(&mut journal, plan).unwrap();
     if !may_begin(config, &mut journal, plan).unwrap() {
         ask_for(config, &mut journal, plan, "control-room").unwrap();
@@ -120,18 +121,25 @@ async fn work(task: &Task, faults: Arc<dyn Faults>) {
     assert!(may_begin(config, &mut journal, plan).unwrap());
     let warrant = Warranted::new(plan.clone(), &journal.plan(&plan.hash).unwrap().words);
     let courier = Courier::new(config, Tcp, journal.epoch()).unwrap();
-    let actuator = CutActuator {
-        courier: &courier,
-        warrant: &warrant,
-        life_lines: &config.life_lines,
-        lease_ms: 3_600_000,
+    let programs = task.ledger.with_extension("work");
+    let ways = |situation: &Situation| {
+        let cuts = CutActuator {
+            courier: &courier,
+            warrant: &warrant,
+            life_lines: &config.life_lines,
+            lease_ms: 3_600_000,
+        };
+        let faults = Arc::clone(&faults);
+        let runbook = RunbookActuator::new(&task.runbook, &WithoutOrders, plan, situation, &programs, faults);
+        TakedownActuator::new(cuts, runbook, situation)
     };
-    let execution = Execution::new(plan, &actuator);
-    let ended = execution.run(&mut journal).await.unwrap();
+    let ended = Takedown::new(plan, &config.estate).run(&mut journal, ways).await.unwrap();
     if task.undo {
+        let actuator = ways(journal.situation());
+        let execution = Execution::new(plan, &actuator);
         execution.undo(&mut journal, "anna", "it was a false alarm").await.unwrap();
     } else {
-        assert_eq!(ended, Ended::Complete);
+        assert_eq!(ended, TakedownEnd::Ended(Ended::Complete));
     }
     journal.close().unwrap();
 }

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod child;
+mod measures;
 mod place;
 mod together;
 
@@ -12,12 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use leckwehr_control::{CommandWay, Runbook, RunbookStep};
 use leckwehr_crypt::Dice;
-use leckwehr_incident::{Fact, Situation, StepOutcome, What};
+use leckwehr_incident::{Fact, PlanRecord, PlanStep, Situation, StepOutcome, What};
 use leckwehr_ledger::{Reader, Trust};
 
 use crate::crash::child::Task;
-use crate::crash::place::{Place, STEPS, prepare};
+use crate::crash::place::{Place, STEPS, prepare, words_for};
 use crate::namespace::in_namespace;
 
 /// Kills that continuous integration asks for.
@@ -44,12 +46,14 @@ struct Fate {
 fn play(place: &mut Place, folder: &Path, number: usize, fate: &Fate) -> (usize, usize) {
     place.reset();
     let before = if fate.undo { place.rulesets() } else { String::new() };
-    let (plan, approvals) = place.next_plan();
+    let ledger = folder.join(format!("world-{number}"));
+    let (plan, runbook) = with_drain(place.next_plan().0, &ledger.with_extension("drains"));
     let mut task = Task {
         config: place.config.clone(),
-        ledger: folder.join(format!("world-{number}")),
+        approvals: words_for(&plan),
+        ledger,
         plan,
-        approvals,
+        runbook,
         undo: fate.undo,
         kill_at: None,
     };
@@ -77,7 +81,44 @@ fn play(place: &mut Place, folder: &Path, number: usize, fate: &Fate) -> (usize,
     }
     let points = task.points();
     std::fs::remove_dir_all(&task.ledger).unwrap();
+    std::fs::remove_file(task.ledger.with_extension("drains")).unwrap();
     (kills, points)
+}
+
+/// Puts a step between the connection and the hosts that a program does, and undoes, each time with one line in a file.
+fn with_drain(mut plan: PlanRecord, lines: &Path) -> (PlanRecord, Runbook) {
+    let drain = PlanStep {
+        action: "drain".into(),
+        executor: "crew:databases".into(),
+        ..plan.steps[1].clone()
+    };
+    plan.steps.insert(1, drain);
+    for (step, number) in plan.steps.iter_mut().zip(1..) {
+        step.number = number;
+    }
+    let shell = |script: &str| vec!["/bin/sh".into(), "-c".into(), format!("f={}; {script}", lines.display())];
+    let way = CommandWay {
+        check: shell("[ \"$(tail -n 1 $f 2>&1)\" = drained ]"),
+        act: shell("echo drained >> $f"),
+        undo: shell("echo taken >> $f"),
+        environment: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
+        timeout_minutes: 1,
+    };
+    let step = RunbookStep {
+        action: "drain".into(),
+        target: plan.steps[1].target.clone(),
+        proves: Vec::new(),
+        restic: None,
+        unit: None,
+        command: Some(way),
+        guard: false,
+        manual: None,
+    };
+    let runbook = Runbook {
+        steps: vec![step],
+        ..Runbook::default()
+    };
+    (runbook.bind(plan), runbook)
 }
 
 /// The kernels are as planned, every effect was applied once, nothing was forgotten, and people were asked once.
@@ -103,6 +144,9 @@ fn check(place: &Place, task: &Task, fate: &Fate, number: usize) {
             "{target}: {fate:?}: {log:?}"
         );
     }
+    let lines = std::fs::read_to_string(task.ledger.with_extension("drains")).unwrap();
+    let expected = if fate.undo { "drained\ntaken\n" } else { "drained\n" };
+    assert_eq!(lines, expected, "{fate:?}");
     let reader = Reader::open(&task.ledger).unwrap();
     let entries = reader.entries(0..reader.size()).unwrap();
     let situation = Situation::replay(entries.iter().map(Vec::as_slice)).unwrap();
@@ -115,8 +159,16 @@ fn check(place: &Place, task: &Task, fate: &Fate, number: usize) {
     assert_eq!(count(|w| matches!(w, What::PlanProposed { .. })), 1, "{fate:?}");
     assert_eq!(count(|w| matches!(w, What::ApprovalAsked { .. })), 1, "{fate:?}");
     assert_eq!(count(|w| matches!(w, What::PlanApproved { .. })), 2, "{fate:?}");
-    assert_eq!(count(|w| matches!(w, What::StepIntended { .. })), STEPS.len(), "{fate:?}");
-    assert_eq!(count(|w| matches!(w, What::StepEnded { .. })), STEPS.len(), "{fate:?}");
+    assert_eq!(
+        count(|w| matches!(w, What::StepIntended { .. })),
+        task.plan.steps.len(),
+        "{fate:?}"
+    );
+    assert_eq!(
+        count(|w| matches!(w, What::StepEnded { .. })),
+        task.plan.steps.len(),
+        "{fate:?}"
+    );
     let view = &situation.plans[&task.plan.hash];
     for step in &task.plan.steps {
         let is_verified = |ended: &Option<(_, StepOutcome)>| matches!(ended, Some((_, StepOutcome::Verified { .. })));

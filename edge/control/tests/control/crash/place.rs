@@ -143,6 +143,13 @@ pub fn person(name: &str) -> SigningKey {
     SigningKey::from_seed(&sha256(name.as_bytes())).unwrap()
 }
 
+/// Everybody's word for a plan, for an hour.
+pub fn words_for(plan: &PlanRecord) -> Vec<Approval> {
+    let until = Some(now().plus_ms(3_600_000));
+    let word = |name: &&str| Approval::sign(name, &person(name), &plan.hash, until);
+    PEOPLE.iter().map(word).collect()
+}
+
 pub fn now() -> Timestamp {
     let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     Timestamp(i64::try_from(since.as_nanos()).unwrap())
@@ -282,9 +289,8 @@ impl Place {
             steps: steps.collect(),
         }
         .sealed();
-        let until = Some(now().plus_ms(3_600_000));
-        let words = PEOPLE.map(|name| Approval::sign(name, &person(name), &plan.hash, until));
-        (plan, words.into())
+        let words = words_for(&plan);
+        (plan, words)
     }
 
     /// What the kernels have cut now: `guard-a h1`.

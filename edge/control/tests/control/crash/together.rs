@@ -1,10 +1,9 @@
 //! Steps of one guard are one transaction of its kernel, and one bad step among them keeps no other back.
 
-use leckwehr_guard::Approval;
 use leckwehr_incident::PlanStep;
 
 use crate::crash::attacks::{force, reasons, room};
-use crate::crash::place::{OWN_WAY, PEOPLE, Place, now, person, prepare};
+use crate::crash::place::{OWN_WAY, Place, prepare, words_for};
 use crate::namespace::in_namespace;
 
 /// Red if `CutActuator::act` sends one order per step.
@@ -41,8 +40,7 @@ fn a_target_that_a_guard_refuses_keeps_no_other_on_the_grid() {
         ..plan.steps[1].clone()
     });
     let plan = plan.sealed();
-    let until = Some(now().plus_ms(3_600_000));
-    let words = PEOPLE.map(|name| Approval::sign(name, &person(name), &plan.hash, until));
+    let words = words_for(&plan);
     leckwehr_control::propose(&mut journal, &plan).unwrap();
     force(&place, &mut journal, &courier, &plan, &words);
     assert_eq!(place.cut().len(), all);
