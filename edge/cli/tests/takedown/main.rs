@@ -168,3 +168,110 @@ fn what_no_cut_can_protect_any_more_is_said() {
         said(&reached)
     );
 }
+
+/// A partner's way back: drawn up with the proof, read at the partner, planned, accepted; nothing of it can be changed on the way.
+#[test]
+fn a_partner_is_told_and_the_return_is_planned() {
+    let folder = folder();
+    let at = folder.path();
+    let planned = leckwehr(at, &[&["plan"], &CASE[..], &["--option", "minimum", "--out", "cut"]].concat());
+    assert!(planned.status.success(), "{}", said(&planned));
+    let attest = [
+        "attest",
+        "rheinbogen-bank",
+        "--certificate",
+        "cut/certificate.json",
+        "--changed",
+        "new keys",
+    ];
+    let drawn = leckwehr(at, &[&attest[..], &CASE].concat());
+    let text = said(&drawn);
+    assert!(drawn.status.success() && text.contains("separation proven from"), "{text}");
+    assert!(
+        text.contains("payments-1: unknown") && text.contains("how well payments-1 was observed"),
+        "{text}"
+    );
+    let file = "rheinbogen-bank.attestation.json";
+    let read = leckwehr(at, &["attestation", file, "--lang", "de"]);
+    assert!(
+        read.status.success() && said(&read).contains("Siegel passt"),
+        "{}",
+        said(&read)
+    );
+
+    let way = ["--estate", "examples/essen", PROTOCOL[0], PROTOCOL[1], "--out", "return"];
+    let back = leckwehr(at, &[&["reconnect", file], &way[..]].concat());
+    assert!(
+        back.status.success() && said(&back).contains("2 accept bank-main at party:rheinbogen-bank"),
+        "{}",
+        said(&back)
+    );
+    fs::write(at.join("paul.key"), "07".repeat(32)).unwrap();
+    let confirm = |step| {
+        leckwehr(
+            at,
+            &[
+                "confirm",
+                "return/plan.json",
+                "--step",
+                step,
+                "--as",
+                "paul",
+                "--key",
+                "paul.key",
+                "--reason",
+                "checked",
+            ],
+        )
+    };
+    assert!(confirm("2").status.success());
+    let word: Value = serde_json::from_slice(&fs::read(at.join("return/paul.2.word.json")).unwrap()).unwrap();
+    assert_eq!(word["word"]["word"]["step"], json!(2), "{word}");
+    assert!(said(&confirm("9")).contains("LW-CONTAIN-030"));
+
+    let told = fs::read_to_string(at.join(file)).unwrap();
+    fs::write(at.join(file), told.replace("new keys", "no keys")).unwrap();
+    let read = leckwehr(at, &["attestation", file]);
+    assert!(
+        read.status.code() == Some(1) && said(&read).contains("DOES NOT FIT"),
+        "{}",
+        said(&read)
+    );
+    assert!(said(&leckwehr(at, &[&["reconnect", file], &way[..]].concat())).contains("LW-CONTAIN-033"));
+    let paper = fs::read_to_string(at.join("cut/certificate.json")).unwrap();
+    fs::write(at.join("cut/certificate.json"), paper.replace("\"hours\":8", "\"hours\":1")).unwrap();
+    assert!(said(&leckwehr(at, &[&attest[..], &CASE].concat())).contains("LW-CONTAIN-032"));
+    let unknown = leckwehr(at, &[&["attest", "rheinbogen-bnak"], &CASE[..]].concat());
+    assert!(said(&unknown).contains("LW-CONTAIN-031"));
+}
+
+/// A plan is bound to its runbook: the hash that people approve changes with it, and no other is taken.
+#[test]
+fn a_plan_is_bound_to_its_runbook() {
+    let folder = folder();
+    let at = folder.path();
+    let way = "[[step]]\naction = \"snapshot\"\ntarget = \"jump-essen-1\"\ncommand.check = [\"/bin/true\"]\n";
+    fs::write(at.join("runbook.toml"), way).unwrap();
+    fs::write(at.join("other.toml"), way.replace("jump-essen-1", "files-essen-1")).unwrap();
+    fs::write(at.join("broken.toml"), way.replace("/bin/true", "true")).unwrap();
+    let plan = |runbook: &[&str]| {
+        leckwehr(
+            at,
+            &[&["plan", "--out", "cut", "--json"], &CASE[..], &PROTOCOL, runbook].concat(),
+        )
+    };
+    let hash = |output: &Output| serde_json::from_slice::<Value>(&output.stdout).unwrap()["plan"]["hash"].clone();
+    let (alone, other) = (hash(&plan(&[])), hash(&plan(&["--runbook", "other.toml"])));
+    let bound = hash(&plan(&["--runbook", "runbook.toml"]));
+    assert!(bound != alone && bound != other && alone != other);
+    let broken = plan(&["--runbook", "broken.toml"]);
+    assert!(
+        said(&broken).contains("LW-CONTAIN-029") && said(&broken).contains("absolute path"),
+        "{}",
+        said(&broken)
+    );
+    for runbook in [&[][..], &["--runbook", "other.toml"]] {
+        let run = leckwehr(at, &[&["run", "cut/plan.json", "--room", "room.toml"], runbook].concat());
+        assert!(said(&run).contains("LW-CONTAIN-028"), "{}", said(&run));
+    }
+}

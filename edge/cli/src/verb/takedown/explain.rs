@@ -77,7 +77,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
             let (title, said) = l.pick((&clause.title.de, &clause.text.de), (&clause.title.en, &clause.text.en));
             let _ = writeln!(text, "  {} {} {title}: {said}", l.pick("Klausel", "clause"), step.clause);
         }
-        if let Some(switch) = estate.connections.get(&step.target).and_then(|c| c.switch.as_ref()) {
+        let connection = estate
+            .connections
+            .get(&step.target)
+            .filter(|_| step.action == "cut-connection");
+        if let Some(switch) = connection.and_then(|c| c.switch.as_ref()) {
             let _ = writeln!(text, "  {}: {}", l.pick("prüfen", "verify"), switch.verify);
             let _ = writeln!(text, "  {}: {}", l.pick("zurück", "undo"), switch.undo);
         }
