@@ -297,7 +297,7 @@ impl Cast {
             policy: TakedownPolicy::default(),
             approvers: self.approver_keys(),
             approvals_min: APPROVERS.len(),
-            rules: None,
+            protocol: None,
             confirmers: Vec::new(),
             life_lines: Vec::new(),
             minute_ms: MINUTE_MS,

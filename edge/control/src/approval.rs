@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use leckwehr_contain::{Absence, Decision, Delegation as Handed, Request, Voice, decide};
-use leckwehr_crypt::{VerifyingKey, from_hex, hex, sha256};
+use leckwehr_crypt::{VerifyingKey, hex, sha256};
 use leckwehr_guard::Approval;
-use leckwehr_incident::{Delegation, Phase, PlanRecord, PlanView, Situation, Timestamp, What, WordView};
+use leckwehr_incident::{Phase, PlanRecord, PlanView, Situation, Timestamp, What, WordView};
 use tokio::time::timeout;
 
 use crate::config::{Config, Input, Output, Wires};
@@ -59,7 +59,9 @@ pub fn decision_about(config: &Config, situation: &Situation, view: &PlanView, n
             ignored: Vec::new(),
         }
     };
-    let Some(rules) = &config.rules else { return plain };
+    let Some(rules) = config.protocol.as_ref().map(|protocol| &protocol.approval) else {
+        return plain;
+    };
     let request = request_of(config, view);
     let voices: Vec<Voice> = in_time
         .iter()
@@ -110,8 +112,15 @@ fn request_of(config: &Config, view: &PlanView) -> Request {
         systems: hosts.len(),
         eur_per_hour: view.plan.harm_eur_per_hour,
         vital,
-        counter_signers: BTreeSet::new(),
+        counter_signers: counter_signers(config, view),
     }
+}
+
+/// Parties that sign before, by the clauses that the plan's steps cite.
+fn counter_signers(config: &Config, view: &PlanView) -> BTreeSet<String> {
+    let clauses = config.protocol.iter().map(|protocol| &protocol.clauses);
+    let cited = clauses.flat_map(|all| view.plan.steps.iter().filter_map(|step| all.get(&step.clause)));
+    cited.flat_map(|clause| clause.counter_signers.iter().cloned()).collect()
 }
 
 /// Writes a plan into the ledger, whole, unless it is there.
@@ -195,7 +204,7 @@ pub fn may_begin(config: &Config, journal: &mut Journal, plan: &PlanRecord) -> R
     Ok(matches!(decision, Decision::Granted { .. }))
 }
 
-fn reject(journal: &mut Journal, hash: &str, by: &str, reason: &str) -> Result<(), ControlError> {
+pub(crate) fn reject(journal: &mut Journal, hash: &str, by: &str, reason: &str) -> Result<(), ControlError> {
     // A flood of them must not fill the disk.
     if journal.situation().rejected >= REJECTED_MAX {
         return Ok(());
@@ -267,12 +276,6 @@ impl<W: Wires> Room<W> {
                 Ok(Some(Input::Approved { hash, approval })) if hash == plan.hash => {
                     take_word(&self.config, &mut self.journal, plan, &approval)?;
                 }
-                Ok(Some(Input::Declined {
-                    hash,
-                    approver,
-                    reason,
-                    signature,
-                })) if hash == plan.hash => self.take_no(&hash, &approver, &reason, &signature)?,
                 Ok(Some(other)) => {
                     self.take(other)?;
                     self.look()?;
@@ -298,44 +301,4 @@ impl<W: Wires> Room<W> {
         }
         Ok(())
     }
-
-    fn take_no(&mut self, hash: &str, approver: &str, reason: &str, signature: &str) -> Result<(), ControlError> {
-        if !self.is_signed(approver, &refusal_bytes(hash, reason), signature) {
-            return reject(&mut self.journal, hash, approver, "a refusal that this person did not sign");
-        }
-        let refused = What::ApprovalRefused {
-            hash: hash.to_owned(),
-            approver: approver.to_owned(),
-            reason: reason.to_owned(),
-        };
-        self.record(approver, vec![refused])
-    }
-
-    /// Takes a delegation that who gives it signed.
-    pub(crate) fn take_delegation(&mut self, delegation: Delegation) -> Result<(), ControlError> {
-        if self.is_signed(&delegation.from, &delegation.bytes(), &delegation.signature) {
-            let by = delegation.from.clone();
-            return self.record(&by, vec![What::ApprovalDelegated { delegation }]);
-        }
-        let reason = format!("a delegation that {} did not sign", delegation.from);
-        self.say(Output::Refused { reason });
-        Ok(())
-    }
-
-    /// Notes that somebody is away.
-    pub(crate) fn take_absence(&mut self, absence: Absence) -> Result<(), ControlError> {
-        let Absence { person, since, until } = absence;
-        self.record("control-room", vec![What::AbsenceNoted { person, since, until }])
-    }
-
-    fn is_signed(&self, person: &str, bytes: &[u8], signature: &str) -> bool {
-        let key = self.config.approvers.get(person).map(|key| VerifyingKey::from_bytes(*key));
-        key.zip(from_hex(signature))
-            .is_some_and(|(key, signature)| key.verify(bytes, &signature).is_ok())
-    }
-}
-
-/// Returns what a person signs who says no to a plan.
-pub fn refusal_bytes(hash: &str, reason: &str) -> Vec<u8> {
-    format!("leckwehr refusal v1\n{hash}\n{}\n", reason.escape_debug()).into_bytes()
 }

@@ -4,13 +4,15 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
 
-use leckwehr_contain::{Absence, ApprovalRules, TakedownPolicy};
+use leckwehr_contain::{Protocol, TakedownPolicy};
 use leckwehr_crypt::Identity;
 use leckwehr_estate::Estate;
 use leckwehr_guard::Approval;
-use leckwehr_incident::{Decision, Delegation, Phase, PlanRecord, Timestamp};
+use leckwehr_incident::{Decision, Phase, PlanRecord, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::statement::Statement;
 
 /// Longest wait for the answer to one order, in milliseconds: files are put back in orders of some megabytes.
 pub(crate) const ORDER_MS_MAX: u64 = 20_000;
@@ -43,9 +45,9 @@ pub struct Config {
     pub approvers: BTreeMap<String, [u8; 32]>,
     /// How many of them must approve each plan.
     pub approvals_min: usize,
-    /// Who of them may order what, by the agreed protocol; `None`: any of them anything.
+    /// The agreed protocol: who of them may order what, and whose counter-signature a clause wants. `None`: any of them anything.
     #[serde(default)]
-    pub rules: Option<ApprovalRules>,
+    pub protocol: Option<Protocol>,
     /// Who may say that work by hand is done, beside the approvers.
     #[serde(default)]
     pub confirmers: Vec<Confirmer>,
@@ -105,26 +107,10 @@ pub enum Input {
         /// The word.
         approval: Approval,
     },
-    /// Somebody's no to a plan.
-    Declined {
-        /// Hash of the plan.
-        hash: String,
-        /// Who.
-        approver: String,
-        /// Why.
-        reason: String,
-        /// Ed25519 signature over [`refusal_bytes`](crate::refusal_bytes), hex.
-        signature: String,
-    },
-    /// The right to approve is given to somebody else for a while.
-    Delegated {
-        /// The delegation, signed.
-        delegation: Delegation,
-    },
-    /// Somebody who may approve is away.
-    Absent {
-        /// Who, and when.
-        absence: Absence,
+    /// A no to a plan, a delegation, an absence.
+    Said {
+        /// What was signed.
+        statement: Statement,
     },
     /// A person's decision about alarms.
     Decided {

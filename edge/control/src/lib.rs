@@ -42,6 +42,7 @@ mod resume;
 mod room;
 mod room_file;
 mod spool;
+mod statement;
 mod summary;
 mod takedown;
 mod watch;
@@ -52,9 +53,7 @@ pub use actuator::{
     CommandWay, ManualWay, Orders, PROGRAM_MS_MAX, PROGRAM_OUTPUT_BYTES_MAX, Program, ProgramEnd, ProgramError,
     RUNBOOK_BYTES_MAX, ResticWay, Runbook, RunbookActuator, RunbookError, RunbookStep, UnitState, UnitWay, WithoutOrders,
 };
-pub use approval::{
-    APPROVAL_MS_MAX, ask_for, decision_about, fault_of, may_begin, order_undo, propose, refusal_bytes, take_word, undo_hash,
-};
+pub use approval::{APPROVAL_MS_MAX, ask_for, decision_about, fault_of, may_begin, order_undo, propose, take_word, undo_hash};
 pub use config::{Config, Confirmer, Input, LifeLine, Mirror, Output, Wires};
 pub use course::{Course, CourseEnd, Manner, Ways};
 pub use cut::CutActuator;
@@ -80,6 +79,7 @@ pub use refusals::refusals;
 pub use replay::{ReplayError, ReplayNews, ReplayOutcome, ReplaySettings, replay};
 pub use room::run;
 pub use room_file::RoomFileError;
+pub use statement::{Statement, absence_bytes, refusal_bytes, take_statement};
 pub use summary::{
     BytesLine, DutyLine, DutyLines, InputLines, LedgerLine, RestoreLines, RouteLines, RuleLine, SourceLine, Summary,
     TakedownLines,

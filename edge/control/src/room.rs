@@ -17,6 +17,7 @@ use crate::execution::{Journal, NoFaults};
 use crate::limits::not_built;
 use crate::refusals::refusals;
 use crate::spool::{Spool, Spooled};
+use crate::statement::take_statement;
 
 /// Telemetry lines taken in before the detectors look at them.
 const BATCH_LINES_MAX: usize = 4_096;
@@ -215,9 +216,12 @@ impl<W: Wires> Room<W> {
             Input::Decided { decision } => self.decisions.push(decision),
             Input::Finish => self.finish = true,
             // A word for a plan that is no longer waited for.
-            Input::Approved { .. } | Input::Declined { .. } => {}
-            Input::Delegated { delegation } => self.take_delegation(delegation)?,
-            Input::Absent { absence } => self.take_absence(absence)?,
+            Input::Approved { .. } => {}
+            Input::Said { statement } => {
+                if let Some(reason) = take_statement(&self.config, &mut self.journal, &statement)? {
+                    self.say(Output::Refused { reason });
+                }
+            }
         }
         Ok(())
     }

@@ -135,14 +135,13 @@ impl Config {
             })?,
             None => Estate::default(),
         };
-        let rules = room.protocol.as_ref().map(|path| {
+        let protocol = room.protocol.as_ref().map(|path| {
             let path = within(path);
             let text = String::from_utf8_lossy(&read(&path)?).into_owned();
-            let protocol = Protocol::parse(&path.display().to_string(), &text, &estate)
-                .map_err(|errors| fault(&path, errors.to_string(), "`leckwehr takedown protocol` names every place"))?;
-            Ok(protocol.approval)
+            Protocol::parse(&path.display().to_string(), &text, &estate)
+                .map_err(|errors| fault(&path, errors.to_string(), "`leckwehr takedown protocol` names every place"))
         });
-        let rules = rules.transpose()?;
+        let protocol = protocol.transpose()?;
         let life_lines = room.life_line.into_iter().map(|line| LifeLine {
             from: line.from,
             to: line.to,
@@ -159,7 +158,7 @@ impl Config {
             policy: leckwehr_contain::TakedownPolicy::default(),
             approvers,
             approvals_min: room.approvals,
-            rules,
+            protocol,
             confirmers,
             life_lines: life_lines.collect(),
             minute_ms: MINUTE_MS,

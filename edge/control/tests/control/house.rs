@@ -570,7 +570,7 @@ impl House {
                 .map(|n| ((*n).to_owned(), *person(n).verifying_key().as_bytes()))
                 .collect(),
             approvals_min: 2,
-            rules: None,
+            protocol: None,
             confirmers: Vec::new(),
             life_lines: Vec::new(),
             minute_ms: 5,

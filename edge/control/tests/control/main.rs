@@ -2,6 +2,8 @@
 //! what is made to fit a ledger entry.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail and say why")]
 
+#[cfg(test)]
+mod approval;
 mod apt29;
 mod bench;
 #[cfg(test)]

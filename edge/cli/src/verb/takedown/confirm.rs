@@ -5,6 +5,7 @@ use leckwehr_crypt::hex;
 use leckwehr_incident::{SignedWord, WordAbout};
 use serde_json::json;
 
+use super::refuse::sign;
 use super::room::{now, plan_of_file};
 use super::signer::SignerArgs;
 use super::write_file;
@@ -64,10 +65,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
         at: now(),
         signature: String::new(),
     };
-    let signature = args.signer.signer()?.sign(&word.bytes()).map_err(|error| {
-        Problem::new("LW-CONTAIN-020", "the word could not be signed", &error).hint("check the key or the signer program")
-    })?;
-    word.signature = hex(&signature);
+    word.signature = hex(&sign(&args.signer, &word.bytes())?);
     let file = format!("{}.{}.word.json", args.name, args.step);
     let out = args.out.clone().unwrap_or_else(|| args.plan.with_file_name(file));
     let written = json!({ "word": word });

@@ -5,12 +5,14 @@ mod attest;
 mod attestation;
 mod check;
 mod confirm;
+mod delegate;
 mod diff;
 mod explain;
 mod plan;
 mod plan_text;
 mod protocol;
 mod reconnect;
+mod refuse;
 mod resume;
 mod room;
 mod run;
@@ -55,6 +57,8 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Verb {
     Approve(approve::Args),
+    Refuse(refuse::Args),
+    Delegate(delegate::Args),
     Run(Box<run::Args>),
     Confirm(confirm::Args),
     Resume(resume::Args),
@@ -74,6 +78,8 @@ enum Verb {
 pub fn run(args: Args) -> Result<ExitCode, Problem> {
     match args.verb {
         Verb::Approve(args) => approve::run(&args),
+        Verb::Refuse(args) => refuse::run(&args),
+        Verb::Delegate(args) => delegate::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Confirm(args) => confirm::run(&args),
         Verb::Resume(args) => resume::run(&args),

@@ -24,7 +24,7 @@ const LOOK_MS: u64 = 60_000;
 pub struct Args {
     #[command(flatten)]
     room: RoomArgs,
-    /// A word about work by hand, as `leckwehr takedown confirm` wrote it.
+    /// What somebody signed: a file of `leckwehr takedown confirm`, `refuse` or `delegate`.
     #[arg(long = "word", value_name = "FILE")]
     words: Vec<std::path::PathBuf>,
     #[command(flatten)]

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use leckwehr_contain::protocol::is_reconnection;
 use leckwehr_control::{
-    Config, ControlError, Courier, CutActuator, Journal, NoFaults, RUNBOOK_BYTES_MAX, Runbook, RunbookActuator, TakedownActuator,
-    Warranted, Wires, WithoutOrders, take_signed_word,
+    Config, ControlError, Courier, CutActuator, Journal, NoFaults, RUNBOOK_BYTES_MAX, Runbook, RunbookActuator, Statement,
+    TakedownActuator, Warranted, Wires, WithoutOrders, take_signed_word, take_statement,
 };
 use leckwehr_crypt::SigningKey;
 use leckwehr_guard::Approval;
@@ -231,15 +231,37 @@ pub(super) fn with_hands<T>(
     wait_for(work(&hands, &mut room.journal))
 }
 
-/// Takes the signed words of people who did work by hand; says which do not count.
+/// What somebody signed, as it stands in a file.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Signed {
+    Word(SignedWord),
+    Statement(Statement),
+}
+
+/// Takes what people signed: words about work by hand, refusals, delegations, absences. Says what does not count.
 pub(super) fn take_words(room: &mut OpenRoom, files: &[PathBuf]) -> Result<(), Problem> {
     for file in files {
-        let hint = "name what `leckwehr takedown confirm` wrote";
-        let word: SignedWord = super::read_json(file, "word", hint)?;
+        let hint = "name what `leckwehr takedown confirm`, `refuse` or `delegate` wrote";
+        let bytes = read_file(file, FILE_BYTES_MAX, hint)?;
+        let signed: Signed = serde_json::from_slice(&bytes).map_err(|error| {
+            Problem::new(
+                "LW-CONTAIN-034",
+                format!("{} holds nothing that was signed", file.display()),
+                &error,
+            )
+            .hint(hint)
+        })?;
         let (config, journal) = (&room.config, &mut room.journal);
-        let fault = take_signed_word(&config.approvers, &config.confirmers, journal, &word).map_err(|e| problem(&e))?;
-        if let Some(fault) = fault {
-            say(&format!("the word of {} does not count: {fault}", word.person));
+        let (by, fault) = match &signed {
+            Signed::Word(word) => (
+                word.person.as_str(),
+                take_signed_word(&config.approvers, &config.confirmers, journal, word),
+            ),
+            Signed::Statement(statement) => (statement.by(), take_statement(config, journal, statement)),
+        };
+        if let Some(fault) = fault.map_err(|e| problem(&e))? {
+            say(&format!("the word of {by} does not count: {fault}"));
         }
     }
     Ok(())

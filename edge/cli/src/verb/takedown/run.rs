@@ -68,7 +68,7 @@ pub struct Args {
     /// An approval, as `leckwehr takedown approve` wrote it. Those that the ledger holds need not be given again.
     #[arg(long = "approval", value_name = "FILE")]
     approvals: Vec<PathBuf>,
-    /// A word about work by hand, as `leckwehr takedown confirm` wrote it.
+    /// What somebody signed: a file of `leckwehr takedown confirm`, `refuse` or `delegate`.
     #[arg(long = "word", value_name = "FILE")]
     words: Vec<PathBuf>,
     #[command(flatten)]
@@ -97,6 +97,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     let runbook = args.runbook.of(&plan)?;
     let mut room = args.room.open()?;
     propose(&mut room.journal, &plan).map_err(|e| problem(&e))?;
+    take_words(&mut room, &args.words)?;
     if args.dry_run {
         let problems = with_hands(&mut room, &plan, runbook, async |hands, journal| {
             let actuator = hands.actuator(journal.situation());
@@ -107,7 +108,6 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     if !is_approved(args, &mut room, &plan)? {
         return Ok(ExitCode::from(1));
     }
-    take_words(&mut room, &args.words)?;
     let estate = room.config.estate.clone();
     let ended = with_hands(&mut room, &plan, runbook, async |hands, journal| {
         let takedown = Takedown::new(&plan, &estate).again(journal)?;

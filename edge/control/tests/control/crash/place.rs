@@ -240,7 +240,7 @@ impl Place {
             policy: Default::default(),
             approvers: PEOPLE.map(|p| (p.to_owned(), *person(p).verifying_key().as_bytes())).into(),
             approvals_min: 2,
-            rules: None,
+            protocol: None,
             confirmers: Vec::new(),
             life_lines: vec![LifeLine {
                 from: NURSE.into(),
