@@ -8,7 +8,7 @@ use leckwehr_contain::{Protocol, TakedownPolicy};
 use leckwehr_crypt::Identity;
 use leckwehr_estate::Estate;
 use leckwehr_guard::Approval;
-use leckwehr_incident::{Decision, Phase, PlanRecord, Timestamp};
+use leckwehr_incident::{Decision, Phase, PlanRecord, SignedWord, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -106,6 +106,11 @@ pub enum Input {
         hash: String,
         /// The word.
         approval: Approval,
+    },
+    /// A person's word that work by hand is done, or about a restoration.
+    Confirmed {
+        /// The word.
+        word: SignedWord,
     },
     /// A no to a plan, a delegation, an absence.
     Said {

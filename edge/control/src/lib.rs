@@ -17,6 +17,7 @@ mod actuator;
 mod annex;
 mod approval;
 mod books;
+mod choice;
 mod config;
 mod course;
 mod cut;

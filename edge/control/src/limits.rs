@@ -12,7 +12,8 @@ const NOT_BUILT: [(&str, &str); 9] = [
     ),
     (
         "contain",
-        "systems are not drained, quiesced or captured for forensics before they are cut",
+        "without an agreed protocol systems are neither drained nor captured for forensics; with one, that is people's work in this room: \
+         `leckwehr takedown run` knows runbooks too",
     ),
     (
         "restore",

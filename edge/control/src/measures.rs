@@ -195,7 +195,7 @@ impl<W: Wires> Ways for TakedownActuator<'_, W> {
 }
 
 /// Whether the step cuts or brings back.
-fn is_switch(step: &PlanStep) -> bool {
+pub(crate) fn is_switch(step: &PlanStep) -> bool {
     let measure = Measure::of_action(&step.action);
     matches!(
         measure,

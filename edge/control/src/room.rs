@@ -18,6 +18,7 @@ use crate::limits::not_built;
 use crate::refusals::refusals;
 use crate::spool::{Spool, Spooled};
 use crate::statement::take_statement;
+use crate::word::take_signed_word;
 
 /// Telemetry lines taken in before the detectors look at them.
 const BATCH_LINES_MAX: usize = 4_096;
@@ -217,6 +218,12 @@ impl<W: Wires> Room<W> {
             Input::Finish => self.finish = true,
             // A word for a plan that is no longer waited for.
             Input::Approved { .. } => {}
+            Input::Confirmed { word } => {
+                let (keys, confirmers) = (&self.config.approvers, &self.config.confirmers);
+                if let Some(reason) = take_signed_word(keys, confirmers, &mut self.journal, &word)? {
+                    self.say(Output::Refused { reason });
+                }
+            }
             Input::Said { statement } => {
                 if let Some(reason) = take_statement(&self.config, &mut self.journal, &statement)? {
                     self.say(Output::Refused { reason });

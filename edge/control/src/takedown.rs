@@ -1,15 +1,21 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
-use leckwehr_contain::{ContainError, harm_of, options, takedown_plan};
+use leckwehr_contain::{ContainError, harm_of};
 use leckwehr_guard::Order;
-use leckwehr_incident::{Phase, PlanKind, PlanRecord, PlanStep, PlanView, ServiceLevel, StepOutcome, What};
+use leckwehr_incident::{Phase, PlanKind, PlanRecord, PlanStep, PlanView, ServiceLevel, Situation, StepOutcome, What};
 use leckwehr_trace::claims;
+use tokio::time::timeout;
 
+use crate::actuator::{Runbook, RunbookActuator, WithoutOrders};
+use crate::choice::{chosen, planned};
 use crate::config::{Output, Wires};
 use crate::cut::CutActuator;
 use crate::errand::{Errand, Warranted};
 use crate::error::ControlError;
-use crate::execution::{Ended, Execution};
+use crate::execution::{Ended, Execution, NoFaults};
+use crate::measures::{Takedown, TakedownActuator, TakedownEnd, is_switch};
 use crate::proof::Proof;
 use crate::room::Room;
 
@@ -19,6 +25,8 @@ const WAVES_MAX: u64 = 6;
 const LEASE_MS: u64 = 24 * 3_600_000;
 /// Age of a lease after which it is renewed, in milliseconds.
 const RENEW_AFTER_MS: i64 = 8 * 3_600_000;
+/// Milliseconds after which it is looked again whether the time of somebody's work is over.
+const LOOK_MS: u64 = 1_000;
 /// Port that every host answers on: the logon service.
 pub(crate) const LOGON_PORT: u16 = 22;
 
@@ -35,9 +43,11 @@ impl<W: Wires> Room<W> {
         for wave in waves + 1..=WAVES_MAX {
             self.settle().await?;
             let impact = self.impact();
-            let policy = self.config.policy.clone();
-            let choices = options(&impact, &self.config.estate, &policy);
-            let Some(choice) = choices.into_iter().find(|o| o.scale == policy.scale) else {
+            let (choice, inseparable) = chosen(&self.config, &impact);
+            let instead =
+                inseparable.map(|why| format!("{why}; what the attacker has is taken off the grid instead: look for more"));
+            self.ask_people("contain", instead.into_iter().collect())?;
+            let Some(choice) = choice else {
                 if wave == 1 {
                     return Ok(false);
                 }
@@ -45,14 +55,12 @@ impl<W: Wires> Room<W> {
             };
             let left_alone = self.cut_already().union(&refused).cloned().collect();
             let generation = self.next_generation();
-            let plan = match takedown_plan(&choice, &impact, &self.config.estate, &policy, generation, &left_alone) {
+            let plan = match planned(&self.config, &choice, &impact, generation, &left_alone) {
                 Ok(plan) => plan,
                 Err(error) => {
-                    if let ContainError::TooMuch { .. } = error {
-                        self.ask_people(
-                            "contain",
-                            vec![format!("{error}: raise the cap, choose a smaller scale, or cut by hand")],
-                        )?;
+                    if !matches!(error, ContainError::Nothing) {
+                        let remedy = "change the protocol or its caps, choose a smaller scale, or cut by hand";
+                        self.ask_people("contain", vec![format!("{error}: {remedy}")])?;
                     }
                     if wave == 1 {
                         return Ok(false);
@@ -121,12 +129,8 @@ impl<W: Wires> Room<W> {
     /// Targets of a plan that no guard cut: people must, and no further plan asks for them.
     fn hand_over(&mut self, plan: &PlanRecord) -> Result<Vec<String>, ControlError> {
         let cut = self.cut_already();
-        let open: Vec<String> = plan
-            .steps
-            .iter()
-            .map(|s| s.target.clone())
-            .filter(|t| !cut.contains(t))
-            .collect();
+        let cuts = plan.steps.iter().filter(|step| is_switch(step));
+        let open: Vec<String> = cuts.map(|s| s.target.clone()).filter(|t| !cut.contains(t)).collect();
         let unconfirmed = open
             .iter()
             .map(|target| format!("no guard confirms that {target} is cut: cut it by hand"));
@@ -158,16 +162,34 @@ impl<W: Wires> Room<W> {
             .collect()
     }
 
-    /// Carries an approved takedown out, or goes on with it: connections first, then hosts, each group in one go at all guards.
+    /// Carries an approved takedown out, or goes on with it, stage after stage. While people have work, telemetry is taken in.
     pub(crate) async fn execute_cut(&mut self, warrant: &Warranted) -> Result<Ended, ControlError> {
         let (courier, life_lines) = (self.courier.clone(), self.config.life_lines.clone());
-        let actuator = CutActuator {
-            courier: &courier,
-            warrant,
-            life_lines: &life_lines,
-            lease_ms: LEASE_MS,
+        let (estate, programs) = (self.config.estate.clone(), self.config.folder.join("work"));
+        let (runbook, plan) = (Runbook::default(), &warrant.plan);
+        let ways = |situation: &Situation| {
+            let cuts = CutActuator {
+                courier: &courier,
+                warrant,
+                life_lines: &life_lines,
+                lease_ms: LEASE_MS,
+            };
+            let people = RunbookActuator::new(&runbook, &WithoutOrders, plan, situation, &programs, Arc::new(NoFaults));
+            TakedownActuator::new(cuts, people, situation)
         };
-        let ended = Execution::new(&warrant.plan, &actuator).run(&mut self.journal).await?;
+        let (mut takedown, mut told) = (Takedown::new(plan, &estate), BTreeSet::new());
+        let ended = loop {
+            match takedown.run(&mut self.journal, &ways).await? {
+                TakedownEnd::Ended(ended) => break ended,
+                TakedownEnd::Waits { work, .. } => {
+                    for (step, who) in work.into_iter().filter(|(step, _)| told.insert(*step)) {
+                        let text = format!("step {step} waits for {who}");
+                        self.say(Output::Step { text });
+                    }
+                    self.wait_for_people().await?;
+                }
+            }
+        };
         for step in &warrant.plan.steps {
             self.say(Output::Step {
                 text: format!("{} {}", step.action, step.target),
@@ -180,6 +202,18 @@ impl<W: Wires> Room<W> {
         self.record_levels(&reason)?;
         self.plan_renewal();
         Ok(ended)
+    }
+
+    /// Waits a while for a word of somebody who has work.
+    async fn wait_for_people(&mut self) -> Result<(), ControlError> {
+        match timeout(Duration::from_millis(LOOK_MS), self.inputs.recv()).await {
+            Err(_) => Ok(()),
+            Ok(None) => Err(ControlError::Deserted),
+            Ok(Some(input)) => {
+                self.take(input)?;
+                self.look()
+            }
+        }
     }
 
     /// Gives every cut that stands more time before it undoes itself.

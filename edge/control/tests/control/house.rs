@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use leckwehr_contain::TakedownPolicy;
+use leckwehr_contain::{Protocol, Scale, TakedownPolicy};
 use leckwehr_control::{Config, ControlError, Input, Mirror, Output, Wires, run};
 use leckwehr_crypt::{Authority, SigningKey, from_hex, hex, server_tls, sha256};
 use leckwehr_estate::{Estate, Source};
@@ -107,10 +107,10 @@ verify = "a probe gets no answer"
 undo = "let it through"
 "#;
 
-fn estate() -> Estate {
+fn estate(text: &str) -> Estate {
     Estate::parse(&[Source {
         name: "house.toml".into(),
-        text: ESTATE.into(),
+        text: text.into(),
     }])
     .unwrap()
 }
@@ -427,6 +427,10 @@ pub struct House {
     pub stops: Vec<fn(&Output) -> bool>,
     /// Whether the books are closed when the telemetry is in, not at the recovery.
     pub finishes_at_once: bool,
+    pub estate: String,
+    pub scale: Scale,
+    /// The agreed protocol.
+    pub protocol: Option<&'static str>,
 }
 
 /// What was seen of a run.
@@ -478,6 +482,9 @@ impl House {
             has_vault: true,
             stops: Vec::new(),
             finishes_at_once: false,
+            estate: ESTATE.to_owned(),
+            scale: Scale::Surgical,
+            protocol: None,
         }
     }
 
@@ -549,10 +556,15 @@ impl House {
         }
         let policy = TakedownPolicy {
             systems_max: self.systems_max,
+            scale: self.scale,
             ..TakedownPolicy::default()
         };
+        let estate = estate(&self.estate);
+        let protocol = self
+            .protocol
+            .map(|text| Protocol::parse("protocol.toml", text, &estate).unwrap());
         let config = Config {
-            estate: estate(),
+            estate,
             folder: folder.path().join("room"),
             ledger_seed: LEDGER_SEED,
             site_seed: [2; 32],
@@ -570,7 +582,7 @@ impl House {
                 .map(|n| ((*n).to_owned(), *person(n).verifying_key().as_bytes()))
                 .collect(),
             approvals_min: 2,
-            protocol: None,
+            protocol,
             confirmers: Vec::new(),
             life_lines: Vec::new(),
             minute_ms: 5,

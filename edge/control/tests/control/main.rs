@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail and say why")]
 
 #[cfg(test)]
+mod agreed;
+#[cfg(test)]
 mod approval;
 mod apt29;
 mod bench;
