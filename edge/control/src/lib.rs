@@ -71,6 +71,7 @@ pub use hunt::{
     PIECE_BYTES_MAX, Refusal, SourceLoss, TelemetryFiles, hunt,
 };
 pub use measures::{Takedown, TakedownActuator, TakedownEnd};
+pub use proof::{Proof, cut_now, prove};
 pub use receive::{
     PEERS_MAX, Payload, QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX, ReceiveAccount, ReceiveError, ReceiveLimits, Received,
     ReceivedQueue, Receivers, SourceConfig, SourceKind, Streams,

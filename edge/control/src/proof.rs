@@ -1,12 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddrV4;
 
-use leckwehr_incident::{Claim, ClaimTopic, Confidence, PlanRecord, ProbeResult, What};
+use leckwehr_incident::{Claim, ClaimTopic, Confidence, PlanRecord, ProbeResult, Situation, What};
 use serde_json::{Value, json};
 
-use crate::config::Wires;
-use crate::errand::{probe, question};
+use crate::config::{Config, Wires};
+use crate::errand::{Courier, probe, question};
 use crate::error::ControlError;
+use crate::execution::Journal;
 use crate::restoration::REVIEW_MS;
 use crate::room::Room;
 use crate::takedown::{LOGON_PORT, agent};
@@ -16,13 +17,15 @@ const CLAIM: &str = "claim-cut-holds";
 
 /// What probes have shown of a cut.
 #[derive(Debug, Default)]
-pub(crate) struct Proof {
+pub struct Proof {
     /// Isolated systems that no probe reached, from neither side.
     pub proven: BTreeSet<String>,
     /// How many isolated systems are not proven to be so.
     pub unproven: usize,
     /// Whether a probe between two systems on the grid got through.
     pub probes_can_pass: bool,
+    /// Ways that are still open, in words.
+    pub holes: Vec<String>,
 }
 
 impl Proof {
@@ -31,6 +34,7 @@ impl Proof {
         self.proven.extend(other.proven);
         self.unproven += other.unproven;
         self.probes_can_pass |= other.probes_can_pass;
+        self.holes.extend(other.holes);
     }
 }
 
@@ -42,79 +46,107 @@ struct Counted {
     silent: usize,
 }
 
-impl<W: Wires> Room<W> {
-    /// Probes from both sides of every cut, and once between two hosts that must reach each other: a probe that cannot fail
-    /// proves nothing.
-    pub(crate) async fn prove(&mut self, plan: &PlanRecord) -> Result<Proof, ControlError> {
-        let estate = &self.config.estate;
-        let address = |id: &String| Some(SocketAddrV4::new(estate.systems.get(id)?.address?, LOGON_PORT));
-        let cut = self.cut_already();
-        let can_be_asked = |id: &&String| address(id).is_some() && self.config.executors.contains_key(&agent(id));
-        let free: Vec<&String> = estate
-            .systems
-            .keys()
-            .filter(|id| !cut.contains(*id))
-            .filter(can_be_asked)
-            .collect();
-        let isolated = plan
-            .steps
-            .iter()
-            .filter(|s| s.action == "isolate-host" && cut.contains(&s.target));
-        let isolated: Vec<&String> = isolated.map(|s| &s.target).collect();
-        let mut wanted: Vec<(&String, &String, bool)> = Vec::new();
-        for (index, host) in isolated.iter().enumerate() {
-            if let Some(peer) = free.get(index % free.len().max(1)) {
-                wanted.push((host, peer, false));
-                wanted.push((peer, host, false));
-            }
+/// Returns what is cut now: systems and connections.
+pub fn cut_now(situation: &Situation) -> BTreeSet<String> {
+    let isolated = situation.hosts.iter().filter(|(_, host)| host.isolated);
+    let isolated = isolated.map(|(id, _)| id.clone());
+    isolated.chain(situation.connections_cut.iter().cloned()).collect()
+}
+
+/// Probes from both sides of every system that a plan isolated, by the agents of the systems, and once between two that must reach
+/// each other: a probe that cannot pass proves nothing. What is seen is recorded, and open ways are put to people.
+///
+/// # Errors
+/// The journal cannot be written.
+pub async fn prove<W: Wires>(
+    courier: &Courier<W>,
+    config: &Config,
+    journal: &mut Journal,
+    plan: &PlanRecord,
+) -> Result<Proof, ControlError> {
+    let estate = &config.estate;
+    let address = |id: &String| Some(SocketAddrV4::new(estate.systems.get(id)?.address?, LOGON_PORT));
+    let cut = cut_now(journal.situation());
+    let can_be_asked = |id: &&String| address(id).is_some() && config.executors.contains_key(&agent(id));
+    let free: Vec<&String> = estate
+        .systems
+        .keys()
+        .filter(|id| !cut.contains(*id))
+        .filter(can_be_asked)
+        .collect();
+    let isolated = plan
+        .steps
+        .iter()
+        .filter(|s| s.action == "isolate-host" && cut.contains(&s.target));
+    let isolated: Vec<&String> = isolated.map(|s| &s.target).collect();
+    let mut wanted: Vec<(&String, &String, bool)> = Vec::new();
+    for (index, host) in isolated.iter().enumerate() {
+        if let Some(peer) = free.get(index % free.len().max(1)) {
+            wanted.push((host, peer, false));
+            wanted.push((peer, host, false));
         }
-        if let [a, .., b] = free.as_slice() {
-            wanted.push((a, b, true));
-        }
-        let probes = wanted
-            .iter()
-            .filter_map(|&(from, to, expected)| Some((from, to, expected, address(to)?)));
-        let probes: Vec<_> = probes.collect();
-        let errands = probes.iter().map(|(from, _, _, to)| probe(&agent(from), *to));
-        let answers = self.run_errands(errands.collect(), None).await;
-        let mut proofs: BTreeMap<&String, usize> = BTreeMap::new();
-        let mut passed = false;
-        let (mut facts, mut holes) = (Vec::new(), Vec::new());
-        for ((from, to, expected_reachable, _), answer) in probes.into_iter().zip(answers) {
-            let seen = answer.ok().and_then(|reply| reply.results.get("reachable")?.as_bool());
-            let Some(reachable) = seen else {
-                facts.push(What::NotKnown {
-                    room: "contain".into(),
-                    what: format!("the probe from {from} to {to} got no answer"),
-                });
-                continue;
-            };
-            if expected_reachable == reachable {
-                passed |= reachable;
-                *proofs.entry(if cut.contains(from) { from } else { to }).or_default() += 1;
-            } else if reachable {
-                holes.push(format!("{from} still reaches {to}: find the way around the guard"));
-            }
-            facts.push(What::Probed {
-                probe: ProbeResult {
-                    from: from.clone(),
-                    to: to.clone(),
-                    expected_reachable,
-                    reachable,
-                },
+    }
+    if let [a, .., b] = free.as_slice() {
+        wanted.push((a, b, true));
+    }
+    let probes = wanted
+        .iter()
+        .filter_map(|&(from, to, expected)| Some((from, to, expected, address(to)?)));
+    let probes: Vec<_> = probes.collect();
+    let errands = probes.iter().map(|(from, _, _, to)| probe(&agent(from), *to));
+    let answers = courier.run_errands(errands.collect(), None).await;
+    let mut proofs: BTreeMap<&String, usize> = BTreeMap::new();
+    let mut passed = false;
+    let (mut facts, mut holes) = (Vec::new(), Vec::new());
+    for ((from, to, expected_reachable, _), answer) in probes.into_iter().zip(answers) {
+        let seen = answer.ok().and_then(|reply| reply.results.get("reachable")?.as_bool());
+        let Some(reachable) = seen else {
+            facts.push(What::NotKnown {
+                room: "contain".into(),
+                what: format!("the probe from {from} to {to} got no answer"),
             });
-        }
-        let (proven, unproven): (Vec<&String>, Vec<_>) = isolated
-            .into_iter()
-            .partition(|host| proofs.get(host).is_some_and(|n| *n >= 2));
-        let proof = Proof {
-            proven: proven.into_iter().cloned().collect(),
-            unproven: unproven.len(),
-            probes_can_pass: passed,
+            continue;
         };
-        self.record("probe", facts)?;
-        self.ask_people("contain", holes)?;
-        Ok(proof)
+        if expected_reachable == reachable {
+            passed |= reachable;
+            *proofs.entry(if cut.contains(from) { from } else { to }).or_default() += 1;
+        } else if reachable {
+            holes.push(format!("{from} still reaches {to}: find the way around the guard"));
+        }
+        facts.push(What::Probed {
+            probe: ProbeResult {
+                from: from.clone(),
+                to: to.clone(),
+                expected_reachable,
+                reachable,
+            },
+        });
+    }
+    let (proven, unproven): (Vec<&String>, Vec<_>) = isolated
+        .into_iter()
+        .partition(|host| proofs.get(host).is_some_and(|n| *n >= 2));
+    let proof = Proof {
+        proven: proven.into_iter().cloned().collect(),
+        unproven: unproven.len(),
+        probes_can_pass: passed,
+        holes,
+    };
+    journal.record("probe", facts)?;
+    let asked = &journal.situation().open_decisions;
+    let new = proof.holes.iter().filter(|hole| !asked.contains(&format!("contain: {hole}")));
+    let new = new.map(|what| What::DecisionOpen {
+        room: "contain".into(),
+        what: what.clone(),
+    });
+    let new = new.collect();
+    journal.record("contain", new)?;
+    Ok(proof)
+}
+
+impl<W: Wires> Room<W> {
+    pub(crate) async fn prove(&mut self, plan: &PlanRecord) -> Result<Proof, ControlError> {
+        let courier = self.courier.clone();
+        prove(&courier, &self.config, &mut self.journal, plan).await
     }
 
     /// Claims that the cut holds, for the systems of which probes from both sides show it, unless a guard counts otherwise.

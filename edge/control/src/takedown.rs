@@ -16,7 +16,7 @@ use crate::errand::{Errand, Warranted};
 use crate::error::ControlError;
 use crate::execution::{Ended, Execution, NoFaults};
 use crate::measures::{Takedown, TakedownActuator, TakedownEnd, is_switch};
-use crate::proof::Proof;
+use crate::proof::{Proof, cut_now};
 use crate::room::Room;
 
 /// Plans that one takedown may need: after each cut the analysis looks again.
@@ -150,16 +150,7 @@ impl<W: Wires> Room<W> {
     }
 
     pub(crate) fn cut_already(&self) -> BTreeSet<String> {
-        let isolated = self
-            .journal
-            .situation()
-            .hosts
-            .iter()
-            .filter(|(_, h)| h.isolated)
-            .map(|(id, _)| id.clone());
-        isolated
-            .chain(self.journal.situation().connections_cut.iter().cloned())
-            .collect()
+        cut_now(self.journal.situation())
     }
 
     /// Carries an approved takedown out, or goes on with it, stage after stage. While people have work, telemetry is taken in.

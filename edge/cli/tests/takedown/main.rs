@@ -1,6 +1,8 @@
 //! The verbs of the takedown as their user meets them, on the examples.
 #![expect(clippy::unwrap_used, reason = "a test may fail and say why")]
 
+mod carried_out;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -108,8 +108,9 @@ pub(super) struct CaseArgs {
     /// Folder of the ledger whose newest impact analysis counts.
     #[arg(long, value_name = "DIR")]
     ledger: Option<PathBuf>,
-    /// File with an impact analysis as JSON, or the JSON object of a `leckwehr trace` verb that holds one as `impact`.
-    #[arg(long, value_name = "FILE", conflicts_with = "ledger")]
+    /// File with an impact analysis as JSON, or the JSON object of a `leckwehr trace` verb that holds one as `impact`; it counts before
+    /// the one of the ledger.
+    #[arg(long, value_name = "FILE")]
     impact: Option<PathBuf>,
 }
 

@@ -7,7 +7,7 @@ use tokio::signal::ctrl_c;
 use tokio::time::timeout;
 
 use super::room::{LEASE_MS, OpenRoom, RoomArgs, RunbookArgs, is_ours, now, problem, take_words, wait_for, with_hands};
-use super::run::tell;
+use super::run::{prove_cut, say_proof, tell};
 use crate::output::say;
 use crate::problem::Problem;
 
@@ -60,6 +60,9 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
             let mut takedown = Takedown::new(&plan, &estate);
             takedown.run(journal, |situation| hands.actuator(situation)).await
         })?;
+        if ended == TakedownEnd::Ended(Ended::Complete) && !say_proof(&prove_cut(&mut room, &plan)?) {
+            code = ExitCode::from(1);
+        }
         if tell(&room, &plan, &ended, args.json)? != ExitCode::SUCCESS || ended != TakedownEnd::Ended(Ended::Complete) {
             code = ExitCode::from(1);
         }

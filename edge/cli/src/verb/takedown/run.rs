@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use leckwehr_control::{Ended, Execution, Takedown, TakedownEnd, ask_for, may_begin, propose, take_word};
+use leckwehr_control::{Ended, Execution, Proof, Takedown, TakedownEnd, ask_for, may_begin, propose, prove, take_word};
 use leckwehr_incident::PlanRecord;
 use serde_json::json;
 
 use super::room::{
-    OpenRoom, RoomArgs, RunbookArgs, approvals_of, is_ours, is_whole, plan_of_file, problem, take_words, text_of, with_hands,
+    OpenRoom, RoomArgs, RunbookArgs, approvals_of, is_ours, is_whole, plan_of_file, problem, take_words, text_of, wait_for,
+    with_hands,
 };
 use crate::output::say;
 use crate::problem::Problem;
@@ -57,7 +58,9 @@ use crate::verb::trace::{print, print_json};
 ///     command.undo  = ["/usr/local/sbin/take-again", "{target}"]
 ///     command.timeout_minutes = 10
 ///
-/// Exit code 0: every step is verified. 1: something is not, or waits for people, or the plan is not approved.
+/// Where systems have agents (`"agent:ws-1" = "10.1.0.7:8443"` under [executors]) the cut is tried from both sides afterwards.
+///
+/// Exit code 0: every step is verified. 1: something is not, a way is still open, or it waits for people, or the plan is not approved.
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -114,7 +117,45 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
         let mut takedown = if args.no_canary { takedown.without_canary() } else { takedown };
         takedown.run(journal, |situation| hands.actuator(situation)).await
     })?;
-    tell(&room, &plan, &ended, args.json)
+    let proof = match &ended {
+        TakedownEnd::Ended(Ended::Complete) => Some(prove_cut(&mut room, &plan)?),
+        _ => None,
+    };
+    let code = tell(&room, &plan, &ended, args.json)?;
+    match proof {
+        Some(proof) if !say_proof(&proof) => Ok(ExitCode::from(1)),
+        _ => Ok(code),
+    }
+}
+
+/// Probes from both sides of what is isolated now.
+pub(super) fn prove_cut(room: &mut OpenRoom, plan: &PlanRecord) -> Result<Proof, Problem> {
+    let OpenRoom {
+        config,
+        journal,
+        courier,
+    } = room;
+    wait_for(prove(courier, config, journal, plan))
+}
+
+/// Says what probes have shown; false if a way is open.
+pub(super) fn say_proof(proof: &Proof) -> bool {
+    for hole in &proof.holes {
+        say(&format!("OPEN: {hole}"));
+    }
+    let proven = if proof.probes_can_pass { proof.proven.len() } else { 0 };
+    if proven > 0 {
+        say(&format!(
+            "{proven} isolated systems answer no probe and reach nothing: tried from both sides"
+        ));
+    }
+    if proof.unproven > 0 {
+        say(&format!(
+            "{} isolated systems were not tried from both sides: they need an address in the estate and an agent under [executors]",
+            proof.unproven
+        ));
+    }
+    proof.holes.is_empty()
 }
 
 fn is_approved(args: &Args, room: &mut OpenRoom, plan: &PlanRecord) -> Result<bool, Problem> {
