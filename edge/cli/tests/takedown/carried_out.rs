@@ -134,7 +134,6 @@ fn public_key(seed: &str) -> String {
     clippy::disallowed_methods,
     reason = "a test that needs tools says whether they may be missing"
 )]
-#[expect(clippy::print_stdout, reason = "a test says visibly that it skips")]
 fn a_takedown_is_carried_out_resumed_and_undone_at_a_real_guard() {
     let works = |program: &str, args: &[&str]| Command::new(program).args(args).output().is_ok_and(|o| o.status.success());
     if !(works("unshare", &["-Urnm", "true"]) && works("ip", &["-V"]) && works("nft", &["-v"])) {
