@@ -21,6 +21,7 @@
 //! - Executors choose nothing but the clean version of a file, by [`clean_version`], which is pure as well.
 
 mod blocking;
+mod calendar;
 mod content;
 mod degraded;
 mod evidence;

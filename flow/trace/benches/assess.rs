@@ -48,6 +48,8 @@ fn estate() -> Estate {
             data: vec![],
             probe_port: None,
             root_of_trust: false,
+            available_after_hours: 0,
+            restore_gb_per_hour: None,
         };
         estate.systems.insert(format!("h{n}"), system);
     }

@@ -355,6 +355,20 @@ impl<'e, 's> Entry<'e, 's> {
         }
     }
 
+    /// Returns a time of day as minutes, `00:00` to `24:00`; must be there.
+    pub(crate) fn time_of_day(&mut self, field: &'static str) -> u16 {
+        if !self.table.contains_key(field) {
+            self.missing(field);
+        }
+        let Some(value) = self.get(field) else { return 0 };
+        let Some(text) = self.string(field, value) else { return 0 };
+        minutes_of(text).filter(|minutes| *minutes <= 24 * 60).unwrap_or_else(|| {
+            let message = format!("`{text}` is no time of day for `{field}` of {}", self.what);
+            self.wrong(value.span().start, message, Some("write it as 06:30".to_owned()));
+            0
+        })
+    }
+
     /// Returns an IPv4 address, if present.
     pub(crate) fn address(&mut self, field: &'static str) -> Option<Ipv4Addr> {
         let value = self.get(field)?;
@@ -436,4 +450,15 @@ impl<'e, 's> Entry<'e, 's> {
 
 fn at(file: usize, offset: usize) -> Place {
     Place { file, offset }
+}
+
+/// Minutes of `HH:MM`.
+pub(crate) fn minutes_of(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    let two = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+    if !(two(hours) && two(minutes)) {
+        return None;
+    }
+    let minutes: u16 = minutes.parse().ok().filter(|m| *m < 60)?;
+    Some(hours.parse::<u16>().ok()? * 60 + minutes)
 }

@@ -85,3 +85,14 @@ impl PartyKind {
         name_in(PARTY_KINDS, &self)
     }
 }
+
+/// Days of the week, as shifts name them.
+pub(crate) const DAYS: &[(&str, ())] = &[
+    ("mon", ()),
+    ("tue", ()),
+    ("wed", ()),
+    ("thu", ()),
+    ("fri", ()),
+    ("sat", ()),
+    ("sun", ()),
+];

@@ -5,9 +5,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::draft::{Draft, Place, SECTIONS, Section};
-use crate::entry::{Entry, Head};
+use crate::entry::{Entry, Head, minutes_of};
 use crate::nearest::nearest;
 use crate::{Estate, EstateErrors, Source, check, section, source};
+
+/// Most places of a clean room.
+const CLEAN_ROOM_SLOTS_MAX: u32 = 10_000;
 
 impl Estate {
     /// Reads every `*.toml` below `dir` as one estate.
@@ -120,8 +123,40 @@ fn top_level(draft: &mut Draft<'_>, file: usize, key: &Spanned<impl AsRef<str>>,
     if name == "name" {
         return estate_name(draft, place, value);
     }
+    match (name, value.get_ref()) {
+        ("clean_room_slots", DeValue::Integer(number)) => {
+            let slots = number
+                .as_str()
+                .parse()
+                .ok()
+                .filter(|slots| (1..=CLEAN_ROOM_SLOTS_MAX).contains(slots));
+            if slots.is_none() {
+                let message = format!("`clean_room_slots` must lie between 1 and {CLEAN_ROOM_SLOTS_MAX}");
+                draft.mistake(place, message, None);
+            }
+            draft.estate.clean_room_slots = slots;
+            return;
+        }
+        ("utc_offset", DeValue::String(text)) => {
+            match utc_offset(text) {
+                Some(minutes) => draft.estate.utc_offset_minutes = minutes,
+                None => draft.mistake(
+                    place,
+                    format!("`{text}` is no offset from UTC"),
+                    Some("write it as +01:00".to_owned()),
+                ),
+            }
+            return;
+        }
+        ("clean_room_slots", _) => return draft.mistake(place, "`clean_room_slots` must be a whole number".to_owned(), None),
+        ("utc_offset", _) => return draft.mistake(place, "`utc_offset` must be a text".to_owned(), None),
+        _ => {}
+    }
     let Some((_, section)) = SECTIONS.iter().find(|(n, _)| *n == name) else {
-        let known = SECTIONS.iter().map(|(n, _)| *n).chain(["name"]);
+        let known = SECTIONS
+            .iter()
+            .map(|(n, _)| *n)
+            .chain(["name", "clean_room_slots", "utc_offset"]);
         let remedy = nearest(name, known).map(|n| format!("did you mean `{n}`?"));
         return draft.mistake(place, format!("an estate has no `{name}`"), remedy);
     };
@@ -144,6 +179,13 @@ fn top_level(draft: &mut Draft<'_>, file: usize, key: &Spanned<impl AsRef<str>>,
             Some(format!("write `[{name}.id]`")),
         ),
     }
+}
+
+/// Minutes of `+01:00`.
+fn utc_offset(text: &str) -> Option<i32> {
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    let minutes = minutes_of(text.strip_prefix(['+', '-'])?)?;
+    (minutes <= 14 * 60).then(|| sign * i32::from(minutes))
 }
 
 fn estate_name(draft: &mut Draft<'_>, place: Place, value: &Spanned<DeValue<'_>>) {

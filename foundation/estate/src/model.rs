@@ -32,6 +32,12 @@ pub struct Estate {
     pub sensors: BTreeMap<String, Sensor>,
     /// Privileged accounts and where they are expected to log on.
     pub accounts: BTreeMap<String, Account>,
+    /// Systems that are rebuilt or tested in the clean room at once; `None`: as many as people can.
+    #[serde(default)]
+    pub clean_room_slots: Option<u32>,
+    /// Minutes that the clocks of shifts are ahead of UTC.
+    #[serde(default)]
+    pub utc_offset_minutes: i32,
 }
 
 /// A data centre.
@@ -130,6 +136,12 @@ pub struct System {
     pub probe_port: Option<u16>,
     /// Whether losing it stops every directory log-on, name, certificate, VM or restore.
     pub root_of_trust: bool,
+    /// Hours from the beginning before which no work on it can start, e.g. until new hardware is there.
+    #[serde(default)]
+    pub available_after_hours: u32,
+    /// GB that it gives in an hour, if it stores backups, to all restores together; `None`: more than is asked for.
+    #[serde(default)]
+    pub restore_gb_per_hour: Option<u32>,
 }
 
 /// A need: all of (AND) alternatives (OR). `["a|b", "c"]` in TOML means (a or b) and c.
@@ -316,6 +328,22 @@ pub struct Crew {
     pub out_of_band: String,
     /// Hours from call to first work.
     pub reach_hours: u32,
+    /// When somebody works, every week; empty: around the clock.
+    #[serde(default)]
+    pub shifts: Vec<Shift>,
+}
+
+/// A shift of every week, by the clock of the estate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shift {
+    /// Days on which it begins, Monday is 0.
+    pub days: Vec<u8>,
+    /// Minute of the day at which it begins.
+    pub from_minute: u16,
+    /// Minute of the day at which it ends; not after `from_minute`: on the next day.
+    pub until_minute: u16,
+    /// People on shift.
+    pub people: u32,
 }
 
 /// A backup set.
@@ -331,6 +359,9 @@ pub struct BackupSet {
     pub rpo_minutes: u32,
     /// Size in GB.
     pub size_gb: u32,
+    /// GB that one restore of it reads in an hour; `None`: the recipe's minutes hold.
+    #[serde(default)]
+    pub gb_per_hour: Option<u32>,
 }
 
 /// One step of a recipe.
@@ -340,6 +371,12 @@ pub struct RecipeStep {
     pub action: String,
     /// Planned minutes.
     pub minutes: u32,
+    /// The backup set of the system is read back: its size and the bandwidth of its store hold, and nobody stands beside it.
+    #[serde(default)]
+    pub restores: bool,
+    /// It takes a place in the clean room.
+    #[serde(default)]
+    pub clean_room: bool,
 }
 
 /// How a system comes back.

@@ -2,14 +2,16 @@
 
 use crate::draft::Section;
 use crate::entry::Entry;
-use crate::kind::{CONNECTION_KINDS, EVIDENCE_CLASSES, PARTY_KINDS, SYSTEM_KINDS};
+use crate::kind::{CONNECTION_KINDS, DAYS, EVIDENCE_CLASSES, PARTY_KINDS, SYSTEM_KINDS};
 use crate::{
     Account, BackupSet, Connection, ConnectionKind, Crew, DataClass, DegradedMode, Party, PartyKind, Recipe, RecipeStep, Sensor,
-    Service, Site, Switch, System, SystemKind, Zone,
+    Service, Shift, Site, Switch, System, SystemKind, Zone,
 };
 
 /// Longest time in minutes: ten years.
 const MINUTES_MAX: u64 = 10 * 366 * 24 * 60;
+/// Fastest store, in GB an hour.
+const GB_PER_HOUR_MAX: u64 = 1_000_000;
 /// Highest amount, record count or size.
 const COUNT_MAX: u64 = 1_000_000_000_000;
 
@@ -46,6 +48,8 @@ pub(crate) fn system(e: &mut E<'_, '_>) -> System {
         data: e.references("data", &[Section::DataClass]),
         probe_port: e.number("probe_port", 1..=u64::from(u16::MAX)),
         root_of_trust: e.flag("root_of_trust"),
+        available_after_hours: e.number("available_after_hours", 0..=24 * 366).unwrap_or(0),
+        restore_gb_per_hour: e.number("restore_gb_per_hour", 1..=GB_PER_HOUR_MAX),
     }
 }
 
@@ -125,6 +129,12 @@ pub(crate) fn crew(e: &mut E<'_, '_>) -> Crew {
         size: e.required_number("size", 1..=u64::from(u16::MAX)),
         out_of_band: e.text("out_of_band"),
         reach_hours: e.required_number("reach_hours", 0..=24 * 366),
+        shifts: e.inners("shifts", |s| Shift {
+            days: s.texts_of("days", DAYS).iter().filter_map(|day| day_number(day)).collect(),
+            from_minute: s.time_of_day("from"),
+            until_minute: s.time_of_day("until"),
+            people: s.required_number("people", 1..=u64::from(u16::MAX)),
+        }),
     }
 }
 
@@ -135,6 +145,7 @@ pub(crate) fn backup_set(e: &mut E<'_, '_>) -> BackupSet {
         offline_copy: e.reference_or_words("offline_copy", &[Section::System]),
         rpo_minutes: e.required_number("rpo_minutes", 1..=MINUTES_MAX),
         size_gb: e.required_number("size_gb", 0..=u64::from(u32::MAX)),
+        gb_per_hour: e.number("gb_per_hour", 1..=GB_PER_HOUR_MAX),
     }
 }
 
@@ -144,6 +155,8 @@ pub(crate) fn recipe(e: &mut E<'_, '_>) -> Recipe {
         steps: e.inners("steps", |s| RecipeStep {
             action: s.required_text("action"),
             minutes: s.required_number("minutes", 0..=MINUTES_MAX),
+            restores: s.flag("restores"),
+            clean_room: s.flag("clean_room"),
         }),
     }
 }
@@ -163,6 +176,11 @@ pub(crate) fn account(e: &mut E<'_, '_>) -> Account {
         logs_on_to: e.references("logs_on_to", &[Section::System]),
         comes_from: e.references("comes_from", &[Section::System]),
     }
+}
+
+fn day_number(day: &str) -> Option<u8> {
+    let position = DAYS.iter().position(|(name, ())| *name == day)?;
+    u8::try_from(position).ok()
 }
 
 /// The name for people; the id where none is given.

@@ -25,6 +25,8 @@ pub fn system(name: &str, zone: &str, needs: Vec<Need>) -> System {
         data: vec![],
         probe_port: None,
         root_of_trust: false,
+        available_after_hours: 0,
+        restore_gb_per_hour: None,
     }
 }
 

@@ -264,6 +264,8 @@ fn estate() -> Estate {
         data: Vec::new(),
         probe_port: None,
         root_of_trust: false,
+        available_after_hours: 0,
+        restore_gb_per_hour: None,
     };
     let party = |kind| Party {
         name: String::new(),

@@ -162,6 +162,8 @@ fn plain_system(name: &str, zone: &str, kind: SystemKind, address: Option<Ipv4Ad
         data: Vec::new(),
         probe_port: None,
         root_of_trust: false,
+        available_after_hours: 0,
+        restore_gb_per_hour: None,
     }
 }
 

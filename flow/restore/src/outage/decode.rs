@@ -38,8 +38,20 @@ impl<'a> Prepared<'a> {
         if horizon > u64::from(HORIZON_UNITS_MAX) && u64::from(latest) + work > u64::from(HORIZON_UNITS_MAX) {
             return Err(OutageProblemError::TooLarge("time units", HORIZON_UNITS_MAX as usize));
         }
-        let horizon = horizon.min(u64::from(HORIZON_UNITS_MAX)) as usize;
         check_positions(problem)?;
+        let whole = HORIZON_UNITS_MAX as usize;
+        let mut horizon = (horizon as usize).min(whole);
+        loop {
+            match Self::within(problem, fixed, now, horizon) {
+                // Whoever comes back next week only needs a longer plan.
+                Err(OutageProblemError::NeverFits(..)) if horizon < whole => horizon = (2 * horizon).min(whole),
+                other => return other,
+            }
+        }
+    }
+
+    fn within(problem: &'a OutageProblem, fixed: &[(usize, u32)], now: u32, horizon: usize) -> Result<Self, OutageProblemError> {
+        let tasks = &problem.tasks;
         let mut waited_by = vec![Vec::new(); tasks.len()];
         let (mut groups_from, mut groups) = (Vec::with_capacity(tasks.len()), 0);
         for (waiting, task) in tasks.iter().enumerate() {

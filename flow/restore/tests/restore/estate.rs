@@ -25,6 +25,8 @@ pub fn system(kind: SystemKind, zone: &str, wants: &[&str]) -> System {
         data: Vec::new(),
         probe_port: Some(443),
         root_of_trust: kind == SystemKind::Directory,
+        available_after_hours: 0,
+        restore_gb_per_hour: None,
     }
 }
 
@@ -50,6 +52,7 @@ pub fn crew(size: u32) -> Crew {
         size,
         out_of_band: String::new(),
         reach_hours: 0,
+        shifts: Vec::new(),
     }
 }
 

@@ -110,7 +110,7 @@ fn the_example_estate_comes_back() {
         .filter(|id| estate.is_inside(&estate.systems[*id].zone))
         .cloned()
         .collect();
-    let way = recovery(&estate, &lost).unwrap();
+    let way = recovery(&estate, &lost, None).unwrap();
     let plan = plan_outages(
         &way.problem,
         &OutageEffort {

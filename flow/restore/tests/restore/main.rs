@@ -9,4 +9,5 @@ mod order;
 mod outage;
 mod plan;
 mod psplib;
+mod recovery;
 mod way_back;

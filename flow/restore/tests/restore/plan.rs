@@ -154,6 +154,8 @@ fn backups_that_lie_where_the_attacker_was_are_waited_for_and_named() {
     let minutes = |minutes| RecipeStep {
         action: String::new(),
         minutes,
+        restores: false,
+        clean_room: false,
     };
     let recipe = Recipe {
         name: String::new(),
@@ -166,6 +168,7 @@ fn backups_that_lie_where_the_attacker_was_are_waited_for_and_named() {
         offline_copy: None,
         rpo_minutes: 60,
         size_gb: 1,
+        gb_per_hour: None,
     };
     estate.backup_sets.insert("nightly".to_owned(), set);
     let situation = isolated(&[("db", Some(Tier::Proven)), ("vault", Some(Tier::Proven))]);

@@ -164,6 +164,7 @@ fn backups_and_guests_lie_in_reach_of_who_holds_their_host() {
         offline_copy: None,
         rpo_minutes: 60,
         size_gb: 1,
+        gb_per_hour: None,
     };
     estate.backup_sets.insert("nightly".to_owned(), set);
     estate.systems.get_mut("db-1").unwrap().backup = Some("nightly".to_owned());

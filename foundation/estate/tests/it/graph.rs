@@ -35,6 +35,8 @@ pub fn give_recipe(estate: &mut Estate, n: usize, minutes: u32) {
     let step = RecipeStep {
         action: String::new(),
         minutes,
+        restores: false,
+        clean_room: false,
     };
     let recipe = Recipe {
         name: String::new(),
@@ -59,6 +61,8 @@ fn system(needs: Vec<Need>) -> System {
         data: Vec::new(),
         probe_port: None,
         root_of_trust: false,
+        available_after_hours: 0,
+        restore_gb_per_hour: None,
     }
 }
 

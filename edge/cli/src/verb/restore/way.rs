@@ -54,7 +54,7 @@ impl Way {
             Problem::new("LW-RESTORE-004", "this loss cannot be planned", error)
                 .hint("look at the recipes, crews and needs of the systems named: `leckwehr estate lint`")
         };
-        let recovery = recovery(&estate, &lost).map_err(|e| refused(&e))?;
+        let recovery = recovery(&estate, &lost, None).map_err(|e| refused(&e))?;
         let problem = &recovery.problem;
         let effort = OutageEffort {
             evaluations: args.tries,
