@@ -57,6 +57,8 @@ pub fn system(estate: &mut Estate, id: &str, kind: SystemKind, zone: &str, addre
         data: Vec::new(),
         probe_port: None,
         root_of_trust: false,
+        available_after_hours: 0,
+        restore_gb_per_hour: None,
     };
     estate.systems.insert(id.to_owned(), system);
 }
