@@ -10,7 +10,21 @@ fn cpu_s() -> f64 {
     text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
 }
 
+/// Writes the problems for `cp_sat.py`, as `TASKS,SEED.json`.
+fn dump(folder: &str) {
+    for first in [(30, 1), (60, 101), (120, 201)] {
+        for seed in first.1..first.1 + 20 {
+            let text = serde_json::to_string(&generated_recovery(first.0, seed)).unwrap();
+            std::fs::write(format!("{folder}/{},{seed}.json", first.0), text).unwrap();
+        }
+    }
+}
+
 fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    if let Some(at) = words.iter().position(|word| word == "--dump") {
+        return dump(&words[at + 1]);
+    }
     println!("| tasks | instances | mean to CP-SAT | worst | above 0.2 % | CPU s each |");
     println!("|---|---|---|---|---|---|");
     let answers: Vec<Vec<u64>> = include_str!("cp_sat.csv")

@@ -7,6 +7,47 @@ const INNER_CHANCE: f64 = 0.25;
 const WINDOW_SHARE_MIN: f64 = 0.35;
 const WINDOW_SHARE_SPREAD: f64 = 0.2;
 
+/// Windows that are drawn, of which the busiest or least busy is taken.
+const WINDOWS_DRAWN: usize = 2;
+
+/// A list, and where the work in it lies.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    pub list: Vec<u16>,
+    /// Time at each place, on the side that the list is for, and the whole at the end.
+    pub time: Vec<u32>,
+    /// Work of all that stands before each place, and of all at the end.
+    pub work: Vec<u64>,
+}
+
+impl Line {
+    pub fn new(n: usize) -> Self {
+        Self {
+            list: vec![0; n],
+            time: vec![0; n + 1],
+            work: vec![0; n + 1],
+        }
+    }
+
+    /// Notes times and work for the list that generates the mirror image of a schedule.
+    pub fn note(&mut self, load: &[u64], finish: &[u32], makespan: u32) {
+        let mut work = 0;
+        for (i, a) in self.list.iter().enumerate() {
+            let a = usize::from(*a);
+            self.time[i] = makespan - finish[a];
+            self.work[i] = work;
+            work += load[a];
+        }
+        if let (Some(time), Some(all)) = (self.time.last_mut(), self.work.last_mut()) {
+            (*time, *all) = (makespan, work);
+        }
+    }
+
+    fn density(&self, from: usize, until: usize) -> f64 {
+        (self.work[until] - self.work[from]) as f64 / f64::from(self.time[until] - self.time[from]).max(1.0)
+    }
+}
+
 /// Makes lists out of lists; every list has what an activity waits for before it.
 #[derive(Debug, Clone)]
 pub(crate) struct Crossing {
@@ -23,13 +64,23 @@ impl Crossing {
     }
 
     /// Two-point crossover: activities keep the part of the list (before, inside or behind a window) that the father has
-    /// them in, and stand in the mother's order either inside the window or outside of it. O(activities).
-    pub fn cross(&mut self, father: &[u16], mother: &[u16], random: &mut Random, child: &mut [u16]) {
-        let n = father.len();
+    /// them in, and stand in the mother's order either inside the window or outside of it. A window that the father keeps
+    /// is rather one in which he is busy, one that he gives away one in which he is not (the peaks of Valls, Ballestin and
+    /// Quintanilla 2008). O(activities).
+    pub fn cross(&mut self, father: &Line, mother: &[u16], random: &mut Random, child: &mut [u16]) {
+        let n = father.list.len();
         let length = ((WINDOW_SHARE_MIN + WINDOW_SHARE_SPREAD * random.unit()) * n as f64) as usize;
-        let from = random.below(n - length + 1);
-        let until = from + length;
         let is_inner_fathers = random.unit() < INNER_CHANCE;
+        let mut from = random.below(n - length + 1);
+        for _ in 1..WINDOWS_DRAWN {
+            let other = random.below(n - length + 1);
+            let is_busier = father.density(other, other + length) > father.density(from, from + length);
+            if is_busier == is_inner_fathers {
+                from = other;
+            }
+        }
+        let until = from + length;
+        let father = &father.list;
         self.group.fill(1);
         for a in &father[..from] {
             self.group[usize::from(*a)] = 0;

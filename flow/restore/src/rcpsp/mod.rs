@@ -5,12 +5,15 @@
 //!                                  │        forward and backward in time                 ▲
 //!                                  └─► lower bounds ─► branch and bound ─────────────────┘ proved
 //! ```
-//! One *schedule* is one start time for every activity (Kolisch and Hartmann 2006); each pass of the serial scheme counts.
+//! One *schedule* is one start time for every activity (Kolisch and Hartmann 2006): every pass counts, and a pass that is
+//! given up counts with the share of the activities that it placed (the rule of Debels and Vanhoucke 2007 for parts of
+//! schedules).
 
 mod bound;
 mod branch;
 mod check;
 mod crossing;
+mod lookahead;
 mod network;
 mod patterson;
 mod problem;

@@ -1,7 +1,8 @@
-use super::crossing::Crossing;
+use super::crossing::{Crossing, Line};
+use super::lookahead::{Lookahead, Outlook};
 use super::network::Network;
 use super::random::Random;
-use super::serial::Profile;
+use super::serial::{Pass, Profile};
 
 /// Chance that a child is changed at random as well.
 const MUTATION_CHANCE: f64 = 0.5;
@@ -16,11 +17,27 @@ const NOISE: f64 = 1.5;
 /// How much longer than what it replaces (share of the best makespan) a child typically may be at first; cools to zero.
 const TEMPERATURE: f64 = 0.02;
 const COOLING: f64 = 0.7;
+/// Schedules that are generated with look-ahead: it costs twice the time, and pays most while the population forms.
+const LOOKAHEAD_SCHEDULES: u64 = 5_000;
+/// Most candidates of a pass with look-ahead, and the least and the spread of its handicap in 1/256 time units.
+const CANDIDATES_MAX: usize = 16;
+const HANDICAP_MIN: u32 = 128;
+const HANDICAP_SPREAD: f64 = 512.0;
+
+/// Work is counted in windows of the profile looked at; placing an activity costs about as much as so many of them.
+const WORK_PLACED: u64 = 9;
+const WORK_PLACED_AHEAD: u64 = 24;
+/// Most work: so much for each activity of each schedule of the budget, and so much for each activity to begin with. Where
+/// profiles are so crowded that this does not suffice, fewer schedules are generated.
+const WORK_ACTIVITY_MAX: u64 = 11;
+const WORK_ACTIVITY_SPARE: u64 = 160_000;
+/// Schedules after which it is estimated how many the work allows.
+const SCHEDULES_ESTIMATED: usize = 8;
 
 /// One schedule, as the list that generates the next one on the other side of time.
 #[derive(Debug, Clone)]
 struct One {
-    list: Vec<u16>,
+    line: Line,
     /// Makespan in the high bits; among equal ones, less where less work is done late.
     fitness: u64,
     digest: u64,
@@ -41,12 +58,16 @@ pub(crate) struct Search<'a, const W: usize> {
     network: &'a Network<W>,
     random: Random,
     profile: Profile<W>,
+    lookahead: Lookahead,
     crossing: Crossing,
     populations: [Vec<One>; 2],
     child: One,
     finish: Vec<u32>,
     pub best: Best,
-    pub schedules: u64,
+    /// Activities that got a start time, in all passes.
+    placed: u64,
+    work: u64,
+    /// Schedules.
     budget: u64,
     /// A makespan that cannot be beaten.
     bound: u32,
@@ -67,10 +88,11 @@ impl<'a, const W: usize> Search<'a, W> {
             network,
             random: Random::new(seed),
             profile: Profile::new(network),
+            lookahead: Lookahead::new(n),
             crossing: Crossing::new(n),
             populations: [Vec::new(), Vec::new()],
             child: One {
-                list: vec![0; n],
+                line: Line::new(n),
                 fitness: 0,
                 digest: 0,
             },
@@ -80,62 +102,85 @@ impl<'a, const W: usize> Search<'a, W> {
                 finish: vec![0; n],
                 is_backward: false,
             },
-            schedules: 0,
+            placed: 0,
+            work: 0,
             budget,
             bound,
             twins: 0,
         }
     }
 
+    /// Schedules generated; of passes that were given up the share that was placed.
+    pub fn schedules(&self) -> u64 {
+        self.placed.div_ceil(self.network.n.max(1) as u64)
+    }
+
     /// Searches until the budget is spent, the bound is met, or `stop` says so (asked once a generation). A population in
     /// which most are the same has nothing left to find out: another one begins.
     pub fn run(&mut self, stop: &mut dyn FnMut() -> bool) {
-        let size = population_size(self.budget);
-        self.begin(size, true);
+        self.begin();
         let mut from = 0;
         while !self.is_over() && !stop() {
             let to = 1 - from;
-            if self.populations[to].is_empty() {
-                self.populations[to] = self.populations[from].clone();
-                for i in 0..size {
-                    self.child.list.copy_from_slice(&self.populations[from][i].list);
-                    self.generate(to);
-                    std::mem::swap(&mut self.child, &mut self.populations[to][i]);
-                }
-                from = to;
-                continue;
-            }
             self.twins = 0;
-            self.generation(from, to);
+            if self.populations[to].is_empty() {
+                self.mirror(from, to);
+            } else {
+                self.generation(from, to);
+            }
             from = to;
-            if self.twins * TWINS_SHARE_DIVISOR > size {
-                self.begin(size, false);
+            if self.twins * TWINS_SHARE_DIVISOR > self.populations[to].len() {
+                self.begin();
                 from = 0;
             }
         }
     }
 
     /// Samples a first population, packed to the left.
-    fn begin(&mut self, size: usize, with_rule: bool) {
-        self.populations = [Vec::with_capacity(size), Vec::new()];
-        for i in 0..size {
-            if i > 0 && self.is_over() {
-                return;
-            }
-            let noise = if i == 0 && with_rule { 0.0 } else { NOISE };
+    fn begin(&mut self) {
+        self.populations = [Vec::new(), Vec::new()];
+        let mut noise = if self.placed == 0 { 0.0 } else { NOISE };
+        while self.populations[0].len() < population_size(self.budget) && !self.is_over() {
             self.crossing
-                .sample(self.network, noise, &mut self.random, &mut self.child.list);
-            self.generate(0);
+                .sample(self.network, noise, &mut self.random, &mut self.child.line.list);
+            self.generate(0, u32::MAX);
             self.populations[0].push(self.child.clone());
+            if self.populations[0].len() == SCHEDULES_ESTIMATED {
+                self.estimate();
+            }
+            noise = NOISE;
         }
     }
 
+    /// Lowers the budget to what the work allows, so that size and cooling fit what can be done.
+    fn estimate(&mut self) {
+        let (n, schedules) = (self.network.n as u64, self.schedules().max(1));
+        let windows = (self.work / schedules).saturating_sub(n * WORK_PLACED_AHEAD);
+        let ahead = self.budget.min(LOOKAHEAD_SCHEDULES);
+        let all = n * (WORK_ACTIVITY_MAX * self.budget + WORK_ACTIVITY_SPARE);
+        let left = all.saturating_sub(ahead * (windows + n * WORK_PLACED_AHEAD));
+        self.budget = self.budget.min(ahead + left / (windows + n * WORK_PLACED).max(1));
+    }
+
     fn is_over(&self) -> bool {
-        self.schedules >= self.budget || self.best.makespan <= self.bound
+        let is_spent = self.placed > 0 && self.placed + self.network.n as u64 > self.budget * self.network.n as u64;
+        is_spent || self.best.makespan <= self.bound
+    }
+
+    /// Packs every individual of one side to the other.
+    fn mirror(&mut self, from: usize, to: usize) {
+        for i in 0..self.populations[from].len() {
+            if self.is_over() {
+                return;
+            }
+            self.child.line.list.copy_from_slice(&self.populations[from][i].line.list);
+            self.generate(to, u32::MAX);
+            self.populations[to].push(self.child.clone());
+        }
     }
 
     fn generation(&mut self, from: usize, to: usize) {
-        let left = 1.0 - self.schedules as f64 / self.budget as f64;
+        let left = 1.0 - self.schedules() as f64 / self.budget as f64;
         let temperature = TEMPERATURE * f64::from(self.best.makespan) * left.max(0.0).powf(COOLING);
         let fittest = self.populations[to].iter().map(|o| o.fitness).min().unwrap_or(0);
         for i in 0..self.populations[to].len() {
@@ -143,12 +188,15 @@ impl<'a, const W: usize> Search<'a, W> {
                 return;
             }
             self.conceive(i, from, to);
-            self.generate(to);
+            // What a child may be longer by is drawn first, so that a pass beyond it need not be finished.
             let old = self.populations[to][i].fitness;
-            let longer = makespan_of(self.child.fitness).saturating_sub(makespan_of(old));
-            let is_taken =
-                self.child.fitness <= old || (old > fittest && self.random.unit() < (-f64::from(longer) / temperature).exp());
-            if is_taken {
+            let longer = if old > fittest {
+                -temperature * (1.0 - self.random.unit()).ln()
+            } else {
+                0.0
+            };
+            let is_generated = self.generate(to, makespan_of(old).saturating_add(longer as u32));
+            if is_generated && (self.child.fitness <= old || old > fittest) {
                 std::mem::swap(&mut self.child, &mut self.populations[to][i]);
             }
         }
@@ -167,34 +215,33 @@ impl<'a, const W: usize> Search<'a, W> {
         } else {
             &self.network.backward
         };
-        let list = &mut self.child.list;
+        let list = &mut self.child.line.list;
         if father.digest == mother.digest {
             self.twins += 1;
-            list.copy_from_slice(&father.list);
+            list.copy_from_slice(&father.line.list);
             self.crossing.mutate(side, MUTATION_SHARE_OF_TWINS, &mut self.random, list);
         } else {
-            self.crossing.cross(&father.list, &mother.list, &mut self.random, list);
+            self.crossing.cross(&father.line, &mother.line.list, &mut self.random, list);
             if self.random.unit() < MUTATION_CHANCE {
                 self.crossing.mutate(side, MUTATION_SHARE, &mut self.random, list);
             }
         }
     }
 
-    /// Generates the child's schedule on a side and turns its list into that for the other one.
-    fn generate(&mut self, to: usize) {
-        let side = if to == 0 {
-            &self.network.forward
-        } else {
-            &self.network.backward
-        };
-        let makespan = self.profile.generate(self.network, side, &self.child.list, &mut self.finish);
-        self.schedules += 1;
+    /// Generates the child's schedule on a side and turns its list into that for the other one. Returns false, and leaves
+    /// the list, if the schedule would be longer than the limit.
+    fn generate(&mut self, to: usize, limit: u32) -> bool {
+        let pass = self.pass(to, limit);
+        self.placed += pass.placed;
+        let Some(makespan) = pass.makespan else { return false };
         if makespan < self.best.makespan {
             self.best.makespan = makespan;
             self.best.finish.copy_from_slice(&self.finish);
             self.best.is_backward = to == 1;
         }
-        self.profile.mirrored(&self.finish, makespan, to == 0, &mut self.child.list);
+        self.profile
+            .mirrored(&self.finish, makespan, to == 0, &mut self.child.line.list);
+        self.child.line.note(&self.network.load, &self.finish, makespan);
         let late = self
             .finish
             .iter()
@@ -202,6 +249,32 @@ impl<'a, const W: usize> Search<'a, W> {
             .map(|(f, load)| u64::from(*f).pow(2) * load / 64);
         self.child.fitness = (u64::from(makespan) << FITNESS_SHIFT) + late.sum::<u64>().min((1 << FITNESS_SHIFT) - 1);
         self.child.digest = digest(&self.finish);
+        true
+    }
+
+    fn pass(&mut self, to: usize, limit: u32) -> Pass {
+        let network = self.network;
+        let (side, other) = if to == 0 {
+            (&network.forward, &network.backward)
+        } else {
+            (&network.backward, &network.forward)
+        };
+        let list = &self.child.line.list;
+        if self.schedules() >= LOOKAHEAD_SCHEDULES {
+            let pass = self.profile.generate(network, side, list, &mut self.finish, limit);
+            self.work += pass.windows + pass.placed * WORK_PLACED;
+            return pass;
+        }
+        let outlook = Outlook {
+            candidates: 2 + self.random.below(CANDIDATES_MAX - 1),
+            handicap: HANDICAP_MIN + (HANDICAP_SPREAD * self.random.unit()) as u32,
+        };
+        let sides = (network, side, other);
+        let pass = self
+            .lookahead
+            .generate(&mut self.profile, sides, list, &mut self.finish, outlook, limit);
+        self.work += pass.windows + pass.placed * WORK_PLACED_AHEAD;
+        pass
     }
 }
 

@@ -1,10 +1,21 @@
 use super::network::{GUARD, Network, Side};
 
+/// What a generation pass came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pass {
+    /// `None` if the pass was given up because it would be longer than the limit.
+    pub makespan: Option<u32>,
+    /// Activities that got a start time.
+    pub placed: u64,
+    /// Windows of the profile that were looked at.
+    pub windows: u64,
+}
+
 /// The resources that are free over time, and what the generation passes need besides; allocated once.
 #[derive(Debug, Clone)]
 pub(crate) struct Profile<const W: usize> {
-    free: Vec<[u64; W]>,
-    used: usize,
+    pub(super) free: Vec<[u64; W]>,
+    pub(super) used: usize,
     counts: Vec<u32>,
 }
 
@@ -18,13 +29,14 @@ impl<const W: usize> Profile<W> {
         }
     }
 
-    /// Serial generation: every activity of the list as early as predecessors and resources allow. Writes finish times
-    /// and returns the makespan. The list must have predecessors (of this side) first.
+    /// Serial generation: every activity of the list as early as predecessors and resources allow. Writes finish times.
+    /// The list must have predecessors (of this side) first. Given up as soon as what must follow an activity cannot be
+    /// over by `limit`.
     #[inline]
-    pub fn generate(&mut self, network: &Network<W>, side: &Side, list: &[u16], finish: &mut [u32]) -> u32 {
+    pub fn generate(&mut self, network: &Network<W>, side: &Side, list: &[u16], finish: &mut [u32], limit: u32) -> Pass {
         self.free[..self.used].fill(network.full);
         let free = &mut self.free[..];
-        let mut makespan = 0;
+        let (mut makespan, mut placed, mut windows) = (0, 0, 0);
         for a in list {
             let a = usize::from(*a);
             let mut start = 0;
@@ -33,18 +45,27 @@ impl<const W: usize> Profile<W> {
             }
             let duration = network.duration[a] as usize;
             let demand = network.demand[a];
-            let start = earliest(free, start as usize, duration, &demand);
-            for slot in &mut free[start..start + duration] {
-                for w in 0..W {
-                    slot[w] -= demand[w];
-                }
+            let start = earliest(free, start as usize, duration, &demand, &mut windows);
+            placed += 1;
+            if start as u32 + side.tail[a] > limit {
+                self.used = makespan as usize;
+                return Pass {
+                    makespan: None,
+                    placed,
+                    windows,
+                };
             }
+            take(free, start, duration, &demand);
             let end = (start + duration) as u32;
             finish[a] = end;
             makespan = makespan.max(end);
         }
         self.used = makespan as usize;
-        makespan
+        Pass {
+            makespan: Some(makespan),
+            placed,
+            windows,
+        }
     }
 
     /// The list for the other side: activities by descending finish. Of equal ones those first that the other side may need
@@ -74,10 +95,19 @@ impl<const W: usize> Profile<W> {
     }
 }
 
+/// First time from `from` on at which an activity finds its resources free for as long as it takes; counts the windows
+/// that it looks at. A window is read from its end, so that the next one begins behind the last gap in it.
 #[inline]
-fn earliest<const W: usize>(free: &[[u64; W]], from: usize, duration: usize, demand: &[u64; W]) -> usize {
+pub(super) fn earliest<const W: usize>(
+    free: &[[u64; W]],
+    from: usize,
+    duration: usize,
+    demand: &[u64; W],
+    windows: &mut u64,
+) -> usize {
     let mut start = from;
     'next: loop {
+        *windows += 1;
         let window = &free[start..start + duration];
         for (k, slot) in window.iter().enumerate().rev() {
             let mut left = GUARD;
@@ -90,5 +120,14 @@ fn earliest<const W: usize>(free: &[[u64; W]], from: usize, duration: usize, dem
             }
         }
         return start;
+    }
+}
+
+#[inline]
+pub(super) fn take<const W: usize>(free: &mut [[u64; W]], start: usize, duration: usize, demand: &[u64; W]) {
+    for slot in &mut free[start..start + duration] {
+        for w in 0..W {
+            slot[w] -= demand[w];
+        }
     }
 }

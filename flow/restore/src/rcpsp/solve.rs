@@ -84,7 +84,7 @@ fn search<const W: usize>(problem: &Problem, effort: &Effort, stop: &mut dyn FnM
             bound,
         );
         search.run(stop);
-        schedules += search.schedules;
+        schedules += search.schedules();
         let found = search.best;
         if best
             .as_ref()

@@ -1,12 +1,16 @@
-"""What OR-Tools CP-SAT finds for generated recoveries: the baseline of `leckwehr bench restore`.
+"""What OR-Tools CP-SAT finds for generated recoveries: the baseline of `cargo bench -p leckwehr-restore`.
 
-usage: cp_sat.py SECONDS WORKERS FILE...     (FILE: an OutageProblem as JSON; prints one line per file)
+usage: cp_sat.py CPU_SECONDS WORKERS FILE...
+FILE is an OutageProblem as JSON; `cargo bench -p leckwehr-restore -- --dump FOLDER` writes all of them.
+Prints one line per file: tasks, seed, cost, lower bound, status, CPU seconds. Seconds are of CPU time, so that a machine
+with other work to do gives it no less.
 needs: pip install ortools
 """
 
 import json
-import resource
 import sys
+import threading
+import time
 
 from ortools.sat.python import cp_model
 
@@ -54,14 +58,26 @@ def solve(problem, seconds, workers):
         cost += [outage["weight"] * until, outage["breach_weight"] * late, outage["breach_step"] * breach]
     model.minimize(sum(cost))
     solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = seconds
     solver.parameters.num_workers = workers
+    begun, is_over = time.process_time(), threading.Event()
+
+    def watch():
+        while not is_over.wait(0.02):
+            if time.process_time() - begun > seconds:
+                solver.stop_search()
+                return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     status = solver.solve(model)
-    return solver.objective_value, solver.best_objective_bound, solver.status_name(status)
+    is_over.set()
+    watcher.join()
+    used = round(time.process_time() - begun, 1)
+    return solver.objective_value, solver.best_objective_bound, solver.status_name(status), used
 
 
 for path in sys.argv[3:]:
     with open(path) as file:
-        found = solve(json.load(file), float(sys.argv[1]), int(sys.argv[2]))
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    print(path.rsplit("/", 1)[-1].removesuffix(".json"), *found, round(used, 1), sep=",", flush=True)
+        cost, bound, *rest = solve(json.load(file), float(sys.argv[1]), int(sys.argv[2]))
+    name = path.rsplit("/", 1)[-1].removesuffix(".json")
+    print(name, round(cost), round(bound), *rest, sep=",", flush=True)
