@@ -4,7 +4,7 @@ use crate::blocking::subjects;
 use crate::executor::Executor;
 use crate::journal::{Event, Journal, Report, shortened};
 use crate::openc2::OpenC2Fault;
-use crate::order::{Envelope, Order, Reply};
+use crate::order::{Envelope, Order, Reply, STEPS_PER_ORDER_MAX};
 use crate::warrant::{Refusal, Task, Warrant, Warranted};
 
 /// Reports in one answer.
@@ -46,6 +46,7 @@ pub(crate) fn turn_away(warrant: &mut Warrant, fault: &OpenC2Fault) -> Reply {
         request_id: String::new(),
         order: String::new(),
         steps: None,
+        targets: Vec::new(),
         event: Event::Refused {
             status: refusal.status(),
             reason: shortened(&refusal.to_string()),
@@ -110,6 +111,10 @@ fn intend(warrant: &mut Warrant, envelope: &Envelope, seal: &str, before: Vec<Va
 fn note(warrant: &mut Warrant, envelope: &Envelope, event: Event) -> Result<(), Refusal> {
     let order = &envelope.order;
     let now = (warrant.clock)();
+    let targets = match event {
+        Event::Intended { .. } => subjects(order),
+        _ => Vec::new(),
+    };
     let report = Report {
         number: 0,
         at: now,
@@ -120,10 +125,11 @@ fn note(warrant: &mut Warrant, envelope: &Envelope, event: Event) -> Result<(), 
             order.target_type(),
             subjects(order).join(" ")
         )),
-        steps: envelope
-            .plan
-            .as_ref()
-            .map(|(plan, steps)| (shortened(&plan.hash), steps.clone())),
+        steps: envelope.plan.as_ref().map(|(plan, steps)| {
+            let steps = steps.iter().take(STEPS_PER_ORDER_MAX).copied();
+            (shortened(&plan.hash), steps.collect())
+        }),
+        targets,
         event,
     };
     warrant.journal.write(report, now).map_err(Refusal::Journal)

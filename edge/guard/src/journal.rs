@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use leckwehr_incident::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::fence::replace_file;
 use crate::order::Status;
@@ -31,8 +31,12 @@ pub struct Report {
     pub request_id: String,
     /// Action and target, as `deny x-leckwehr:compartment fs-1`. Never arguments: they may be secret.
     pub order: String,
-    /// Hash of the plan and numbers of the steps, if there was a plan.
+    /// Hash of the plan and numbers of the steps, if there was a plan. Older builds wrote one `step`.
+    #[serde(default, alias = "step", deserialize_with = "one_or_many")]
     pub steps: Option<(String, Vec<u32>)>,
+    /// What each of the steps acts on, of an order that is about to be done; empty in journals of older builds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
     /// What happened.
     pub event: Event,
 }
@@ -49,7 +53,8 @@ pub enum Event {
         valid_until: Timestamp,
         /// Does it undo the step instead of doing it?
         undo: bool,
-        /// What was there before each step, for the undo; as the executor wrote it.
+        /// What was there before each step, for the undo; as the executor wrote it. Older builds wrote that of one step.
+        #[serde(deserialize_with = "list_of")]
         before: Vec<serde_json::Value>,
     },
     /// It ended.
@@ -87,6 +92,8 @@ pub enum Event {
 pub struct InForce {
     /// Action and target.
     pub order: String,
+    /// Its own target; empty if an older build wrote it.
+    pub target: String,
     /// What was there before.
     pub before: serde_json::Value,
 }
@@ -109,6 +116,8 @@ pub struct Journal {
     number: u64,
     seen: BTreeMap<String, Seen>,
     in_force: BTreeMap<(String, u32), InForce>,
+    /// Plan that acted last on each target.
+    last: BTreeMap<String, String>,
     reports: VecDeque<Report>,
     refused_since: u32,
     uncounted: u64,
@@ -149,6 +158,7 @@ impl Journal {
             number: 0,
             seen: BTreeMap::new(),
             in_force: BTreeMap::new(),
+            last: BTreeMap::new(),
             reports: VecDeque::new(),
             refused_since: 0,
             uncounted: 0,
@@ -177,6 +187,17 @@ impl Journal {
     /// Returns what steps changed here and is not taken back, by plan hash and step.
     pub fn in_force(&self) -> &BTreeMap<(String, u32), InForce> {
         &self.in_force
+    }
+
+    /// Returns whether these steps of a plan are in force here and nobody acted on any of their targets since, by another plan.
+    pub(crate) fn stand(&self, steps: impl Iterator<Item = (String, u32)>, targets: &[String]) -> bool {
+        let mut plan = None;
+        let all = steps.into_iter().all(|step| {
+            let is_in_force = self.in_force.contains_key(&step);
+            plan = Some(step.0);
+            is_in_force
+        });
+        all && plan.is_some() && targets.iter().all(|target| self.last.get(target) == plan.as_ref())
     }
 
     /// Returns whether the order with this seal was done.
@@ -227,6 +248,7 @@ impl Journal {
             request_id: String::new(),
             order: "undo-all".to_owned(),
             steps: None,
+            targets: Vec::new(),
             event: Event::ByHand { undone },
         };
         self.write(report, now)
@@ -264,11 +286,17 @@ impl Journal {
                         undo: *undo,
                     },
                 );
+                if let Some((plan, _)) = &report.steps {
+                    self.last
+                        .extend(report.targets.iter().map(|target| (target.clone(), plan.clone())));
+                }
                 // From the intent on: the effect may be there although nobody wrote its outcome.
                 if !undo {
-                    for (step, before) in steps_of(&report).zip(before) {
+                    let targets = report.targets.iter().map(Some).chain(std::iter::repeat(None));
+                    for ((step, before), target) in steps_of(&report).zip(before).zip(targets) {
                         self.in_force.entry(step).or_insert_with(|| InForce {
                             order: report.order.clone(),
+                            target: target.cloned().unwrap_or_default(),
                             before: before.clone(),
                         });
                     }
@@ -281,7 +309,8 @@ impl Journal {
                 seen.status = Some(*status);
                 if (seen.undo, *status) == (true, Status::OK) {
                     for step in steps_of(&report) {
-                        self.in_force.remove(&step);
+                        let undone = self.in_force.remove(&step);
+                        self.give_back(undone.map(|u| u.target).unwrap_or_default());
                     }
                 }
             }
@@ -289,6 +318,14 @@ impl Journal {
             Event::Repeated { .. } | Event::Refused { .. } => {}
         }
         self.keep(report);
+    }
+
+    /// A target that was taken back is again that plan's whose step on it is in force.
+    fn give_back(&mut self, target: String) {
+        let before = self.in_force.iter().find(|(_, in_force)| in_force.target == target);
+        if let Some(((plan, _), _)) = before {
+            self.last.insert(target, plan.clone());
+        }
     }
 
     fn keep(&mut self, report: Report) {
@@ -302,12 +339,16 @@ impl Journal {
     fn compact(&mut self) -> io::Result<()> {
         let mut text = Vec::new();
         let oldest = self.reports.front().map_or(self.number, |r| r.number);
-        let kept = self.in_force.iter().map(|(step, in_force)| Report {
+        // Whoever acted last on a target comes last.
+        let mut kept: Vec<_> = self.in_force.iter().collect();
+        kept.sort_by_key(|(step, in_force)| self.last.get(&in_force.target) == Some(&step.0));
+        let kept = kept.into_iter().map(|(step, in_force)| Report {
             number: oldest.saturating_sub(1),
             at: Timestamp::default(),
             request_id: String::new(),
             order: in_force.order.clone(),
             steps: Some((step.0.clone(), vec![step.1])),
+            targets: vec![in_force.target.clone()],
             event: Event::Intended {
                 seal: String::new(),
                 valid_until: Timestamp::default(),
@@ -323,6 +364,7 @@ impl Journal {
                 request_id: String::new(),
                 order: String::new(),
                 steps: None,
+                targets: Vec::new(),
                 event,
             };
             let begun = Event::Intended {
@@ -346,6 +388,29 @@ impl Journal {
         self.file = OpenOptions::new().append(true).read(true).open(&self.path)?;
         Ok(())
     }
+}
+
+/// Reads one step or several.
+fn one_or_many<'de, D: Deserializer<'de>>(input: D) -> Result<Option<(String, Vec<u32>)>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Steps {
+        One(u32),
+        Many(Vec<u32>),
+    }
+    let read: Option<(String, Steps)> = Option::deserialize(input)?;
+    Ok(read.map(|(plan, steps)| match steps {
+        Steps::One(step) => (plan, vec![step]),
+        Steps::Many(steps) => (plan, steps),
+    }))
+}
+
+/// Reads a list, or one value as a list of it.
+fn list_of<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<serde_json::Value>, D::Error> {
+    Ok(match serde_json::Value::deserialize(input)? {
+        serde_json::Value::Array(list) => list,
+        one => vec![one],
+    })
 }
 
 /// The steps of a report, by plan hash and number.

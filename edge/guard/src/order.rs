@@ -205,8 +205,9 @@ impl Order {
             _ => return vec![self.clone()],
         };
         let single = |name: &serde_json::Value| Self {
+            action: self.action,
             target: BTreeMap::from([(COMPARTMENT.to_owned(), name.clone())]),
-            ..self.clone()
+            args: self.args.clone(),
         };
         names.iter().map(single).collect()
     }

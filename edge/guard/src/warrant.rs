@@ -225,8 +225,12 @@ impl Warrant {
         if let Some((_, step)) = envelope.steps().find(|s| order.is_undo() && !in_force.contains_key(s)) {
             return Err(Refusal::NothingToUndo { step });
         }
+        let stands = self.journal.stand(envelope.steps(), &subjects(order));
         self.fence.pass_epoch(envelope.epoch)?;
-        self.fence.pass(plan.generation)?;
+        // What an older plan did, and no other has touched since, is still its own to prolong and to take back.
+        if !stands {
+            self.fence.pass(plan.generation)?;
+        }
         let task = if order.is_undo() { Task::Undo } else { Task::Do };
         Ok(Warranted::Steps { steps, seal, task })
     }

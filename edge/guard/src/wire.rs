@@ -13,8 +13,9 @@ use leckwehr_incident::PlanRecord;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::guard::COMPARTMENTS;
 use crate::openc2::{OpenC2Fault, Profiles, check_command, check_response, check_result, strict_json};
-use crate::order::{Approval, Envelope, Order, Reply};
+use crate::order::{Approval, Envelope, Order, Reply, STEPS_PER_ORDER_MAX};
 use crate::seal::Seal;
 use crate::server::CONTROL_ROOM;
 
@@ -23,6 +24,8 @@ pub(crate) const OPENC2_PATH: &str = "/.well-known/openc2";
 /// Its media type.
 pub(crate) const MEDIA_TYPE: &str = "application/openc2+json;version=1.0";
 
+/// Arguments of an order for several compartments, in bytes.
+const ARGS_BYTES_MAX: usize = 4_096;
 /// Our own profile.
 const OURS: &str = "x-leckwehr";
 /// Results that the language knows.
@@ -96,11 +99,18 @@ pub(crate) fn read_request(bytes: &[u8]) -> Result<Envelope, OpenC2Fault> {
             _ => drop(order.args.insert(name.clone(), value.clone())),
         }
     }
+    check_size(&order)?;
     let headers = message.get("headers").cloned().unwrap_or_default();
     let warranting = headers.get(OURS).cloned().unwrap_or_else(|| json!({}));
     let place = "/headers/x-leckwehr";
     let warranting: Warranting =
         serde_json::from_value(warranting).map_err(|error| OpenC2Fault::new(place, error.to_string()))?;
+    if warranting.steps.len() > STEPS_PER_ORDER_MAX {
+        return Err(OpenC2Fault::new(
+            place,
+            format!("more than {STEPS_PER_ORDER_MAX} steps in one order"),
+        ));
+    }
     let plan = match (warranting.plan, warranting.steps) {
         (Some(plan), steps) if !steps.is_empty() => Some((plan, steps)),
         (None, steps) if steps.is_empty() => None,
@@ -118,6 +128,20 @@ pub(crate) fn read_request(bytes: &[u8]) -> Result<Envelope, OpenC2Fault> {
         epoch: warranting.epoch,
         seal: warranting.seal,
     })
+}
+
+/// An order for several compartments is split into one for each: few, and each small.
+fn check_size(order: &Order) -> Result<(), OpenC2Fault> {
+    let Some(Value::Array(names)) = order.target.get(COMPARTMENTS) else {
+        return Ok(());
+    };
+    let bytes = |value: &Value| value.to_string().len();
+    let is_small = names.len() <= STEPS_PER_ORDER_MAX && order.args.values().map(bytes).sum::<usize>() <= ARGS_BYTES_MAX;
+    if is_small {
+        return Ok(());
+    }
+    let reason = format!("at most {STEPS_PER_ORDER_MAX} compartments and {ARGS_BYTES_MAX} bytes of arguments");
+    Err(OpenC2Fault::new("/body/openc2/request", reason))
 }
 
 /// Writes an answer.

@@ -234,13 +234,49 @@ async fn an_undo_takes_back_what_that_step_did_and_nothing_else() {
     place.guard.firewall.cut.clear();
     assert_eq!(place.order(&issued(&envelope(&plan(2)), 2)).await.status, Status::OK);
     assert_eq!(place.cut(), ["h1"]);
-    // A newer plan is in force: the old one's undo is stale.
     assert_eq!(place.order(&issued(&undo_of(&plan(2)), 3)).await.status, Status::OK);
     assert!(place.cut().is_empty());
-    assert_eq!(place.order(&issued(&envelope(&plan(2)), 4)).await.status, Status::OK);
-    place.warrant.fence.pass(3).unwrap();
-    place.refuses(&issued(&undo_of(&plan(2)), 5), Status::FORBIDDEN).await;
+}
+
+/// Red if the fence stops what an older plan still answers for (its cuts would end with their leases), or lets it touch what a newer
+/// plan changed.
+#[tokio::test]
+async fn an_older_plan_keeps_what_it_did_until_a_newer_one_acts_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut place = Place::open(folder.path(), "guard-a");
+    let (old, new) = (plan(1), plan(3));
+    assert_eq!(place.order(&issued(&envelope(&old), 0)).await.status, Status::OK);
+    // A newer plan elsewhere: the old cut is prolonged, and nothing of the old plan is begun.
+    place.warrant.fence.pass(2).unwrap();
+    assert_eq!(place.order(&issued(&envelope(&old), 1)).await.status, Status::OK);
+    place.refuses(&issued(&envelope(&plan(0)), 2), Status::FORBIDDEN).await;
+    // A newer one on the same target: it is no longer the old one's, also for a guard that starts again.
+    assert_eq!(place.order(&issued(&envelope(&new), 3)).await.status, Status::OK);
+    let mut place = Place {
+        warrant: Place::open(folder.path(), "guard-a").warrant,
+        ..place
+    };
+    place.refuses(&issued(&envelope(&old), 4), Status::FORBIDDEN).await;
+    place.refuses(&issued(&undo_of(&old), 5), Status::FORBIDDEN).await;
+    // Taken back, it is the old one's again.
+    assert_eq!(place.order(&issued(&undo_of(&new), 6)).await.status, Status::OK);
     assert_eq!(place.cut(), ["h1"]);
+    assert_eq!(place.order(&issued(&undo_of(&old), 7)).await.status, Status::OK);
+    assert!(place.cut().is_empty());
+}
+
+/// A journal of an older build, with one step in a line, is read: a guard that is renewed in an incident goes on.
+#[tokio::test]
+async fn a_journal_of_an_older_build_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(1);
+    let line = json!({"number": 1, "at": NOW, "request_id": "1", "order": "deny x-leckwehr:compartment fs-1", "step": [plan.hash, 1],
+        "event": {"event": "intended", "seal": "ab", "valid_until": NOW, "undo": false, "before": {"cut": {}}}});
+    std::fs::write(folder.path().join("journal"), format!("{line}\n")).unwrap();
+    let mut place = Place::open(folder.path(), "guard-a");
+    place.guard.firewall.cut.insert("h1".into(), None);
+    assert_eq!(place.order(&issued(&undo_of(&plan), 1)).await.status, Status::OK);
+    assert!(place.cut().is_empty());
 }
 
 /// Red when `Approval::message` leaves the end out, or the end is not compared with the clock.
