@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use leckwehr_contain::protocol::{clause_faults, is_reconnection};
 use leckwehr_contain::{Absence, Decision, Delegation as Handed, Request, Voice, decide};
 use leckwehr_crypt::{VerifyingKey, hex, sha256};
 use leckwehr_guard::Approval;
-use leckwehr_incident::{Phase, PlanRecord, PlanView, Situation, Timestamp, What, WordView};
+use leckwehr_incident::{Phase, PlanKind, PlanRecord, PlanView, Situation, Timestamp, What, WordView};
 use tokio::time::timeout;
 
 use crate::config::{Config, Input, Output, Wires};
@@ -46,7 +47,8 @@ pub fn fault_of(config: &Config, approval: &Approval, hash: &str, now: Timestamp
 /// are some. A pure function.
 pub fn decision_about(config: &Config, situation: &Situation, view: &PlanView, now: Timestamp) -> Decision {
     let in_time: Vec<_> = view.words.iter().filter(|word| word.valid_until >= now).collect();
-    let names: BTreeSet<&str> = in_time.iter().map(|word| word.approver.as_str()).collect();
+    let names = in_time.iter().map(|word| word.approver.as_str());
+    let names: BTreeSet<&str> = names.filter(|name| config.decides(name)).collect();
     let until = in_time.iter().map(|word| word.valid_until).min().unwrap_or(now);
     let missing = config.approvals_min.saturating_sub(names.len());
     let plain = if missing == 0 {
@@ -171,7 +173,7 @@ pub fn take_word(
     let fault = fault_of(config, approval, &hash, journal.now());
     if let Some(reason) = &fault {
         reject(journal, &hash, &approver, reason)?;
-    } else if journal.plan(&hash)?.words.iter().all(|word| word.approver != approver) {
+    } else if is_longer(&journal.plan(&hash)?.words, approval) {
         let approved = What::PlanApproved {
             hash,
             approver: approver.clone(),
@@ -185,13 +187,32 @@ pub fn take_word(
     Ok(fault)
 }
 
+/// Returns why a takedown, or a return of partners, is not one of the agreed protocol, one sentence each; nothing where none was
+/// agreed. Such a plan is never begun.
+pub fn faults_of_plan(config: &Config, plan: &PlanRecord) -> Vec<String> {
+    let is_checked = plan.kind == PlanKind::Takedown || is_reconnection(&plan.steps);
+    let protocol = config.protocol.as_ref().filter(|_| is_checked);
+    let faults = protocol.map(|protocol| clause_faults(plan, &config.estate, protocol, config.minute_ms));
+    faults.unwrap_or_default()
+}
+
+/// Whether the approver gave no word yet, or one that ends sooner.
+fn is_longer(words: &[WordView], approval: &Approval) -> bool {
+    let mut of_person = words.iter().filter(|word| word.approver == approval.approver);
+    of_person.all(|word| approval.valid_until > Some(word.valid_until))
+}
+
 /// Returns whether a plan may be carried out now: enough words are there and in time, or it was begun when they were. Words that
 /// expired before it was begun are said to be, once.
 pub fn may_begin(config: &Config, journal: &mut Journal, plan: &PlanRecord) -> Result<bool, ControlError> {
     let now = journal.now();
     let view = journal.plan(&plan.hash)?;
     if !view.steps.is_empty() {
-        return Ok(view.words.len() >= config.approvals_min);
+        let ours = view.words.iter().filter(|word| config.decides(&word.approver));
+        return Ok(ours.count() >= config.approvals_min);
+    }
+    if !faults_of_plan(config, plan).is_empty() {
+        return Ok(false);
     }
     let expired = view.words.iter().filter(|word| word.valid_until < now);
     let expired = expired.map(|word| What::ApprovalExpired {
@@ -238,6 +259,8 @@ pub fn order_undo(
         if let Some(fault) = fault_of(config, approval, &signed, now) {
             reject(journal, hash, &approver, &fault)?;
             faults.push((approver, fault));
+        } else if !config.decides(&approver) {
+            faults.push((approver, "it counter-signs for a customer, and undoes nothing".to_owned()));
         } else if words.iter().all(|word| word.approver != approver) {
             words.push(WordView {
                 approver,

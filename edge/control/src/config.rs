@@ -58,6 +58,22 @@ pub struct Config {
     pub minute_ms: u64,
 }
 
+impl Config {
+    /// Returns the keys of those who decide for us: the approvers without those who sign for a customer.
+    pub fn deciders(&self) -> BTreeMap<String, [u8; 32]> {
+        let keys = self.approvers.iter().filter(|(name, _)| self.decides(name));
+        keys.map(|(name, key)| (name.clone(), *key)).collect()
+    }
+
+    /// Returns whether this approver decides for us, and does not only counter-sign for a customer.
+    pub(crate) fn decides(&self, name: &str) -> bool {
+        let people = self.protocol.as_ref().map(|protocol| &protocol.approval.people);
+        people
+            .and_then(|people| people.get(name))
+            .is_none_or(|person| person.signs_for.is_none())
+    }
+}
+
 /// Something that must stay reachable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LifeLine {

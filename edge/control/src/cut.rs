@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
+use leckwehr_crypt::{hex, sha256};
 use leckwehr_guard::{Action, COMPARTMENT, COMPARTMENTS, Order, Reply, STEPS_PER_ORDER_MAX};
 use leckwehr_incident::{PlanStep, StepOutcome, Timestamp, What};
 use serde_json::{Value, json};
@@ -10,6 +11,8 @@ use crate::errand::{Courier, Errand, Warranted, probe, question};
 use crate::execution::{Actuator, Reading};
 use crate::takedown::agent;
 
+/// Longest list of what is cut that stands in a fact in full, in bytes.
+const STATE_BYTES_MAX: usize = 2_000;
 /// The step that brings a target back.
 const RECONNECT: &str = "reconnect";
 
@@ -190,10 +193,12 @@ fn names(reply: &Reply, field: &str) -> Option<Vec<String>> {
 }
 
 fn in_words(cut: &[String]) -> String {
-    if cut.is_empty() {
-        "nothing is cut".to_owned()
-    } else {
-        format!("cut: {}", cut.join(" "))
+    let names = cut.join(" ");
+    match (cut.len(), names.len()) {
+        (0, _) => "nothing is cut".to_owned(),
+        (_, ..=STATE_BYTES_MAX) => format!("cut: {names}"),
+        // A state must fit a fact, and equal states give equal texts.
+        (n, _) => format!("cut: {n} names with SHA-256 {}", hex(&sha256(names.as_bytes()))),
     }
 }
 

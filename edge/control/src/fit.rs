@@ -1,4 +1,4 @@
-use leckwehr_incident::{Fact, Impact, PlanRecord, PlanStep, Tier, What};
+use leckwehr_incident::{Fact, Impact, PlanRecord, PlanStep, StepOutcome, Tier, What};
 use leckwehr_ledger::ENTRY_BYTES_MAX;
 
 /// Bytes of a ledger entry that are kept for the fact around an impact analysis.
@@ -61,6 +61,30 @@ pub fn fit_fact(fact: Fact) -> Fact {
             alarm.reopened.iter_mut().for_each(shorten);
             What::Alarmed { alarm }
         }
+        What::StepEnded { plan, step, mut outcome } => {
+            shorten_outcome(&mut outcome);
+            What::StepEnded { plan, step, outcome }
+        }
+        What::UndoEnded { plan, step, mut outcome } => {
+            shorten_outcome(&mut outcome);
+            What::UndoEnded { plan, step, outcome }
+        }
+        What::WorkGiven {
+            plan,
+            step,
+            owner,
+            due,
+            mut what,
+        } => {
+            shorten(&mut what);
+            What::WorkGiven {
+                plan,
+                step,
+                owner,
+                due,
+                what,
+            }
+        }
         other => other,
     };
     let fitted = Fact::new(fact.at, fact.by, what);
@@ -110,6 +134,13 @@ pub fn plan_facts(plan: &PlanRecord) -> Vec<What> {
         steps,
     });
     std::iter::once(What::PlanProposed { plan: first }).chain(rest).collect()
+}
+
+fn shorten_outcome(outcome: &mut StepOutcome) {
+    let (StepOutcome::Verified { evidence: text }
+    | StepOutcome::NotApplied { reason: text }
+    | StepOutcome::Doubtful { reason: text }) = outcome;
+    shorten(text);
 }
 
 fn fits(impact: &Impact) -> bool {

@@ -54,7 +54,9 @@ pub use actuator::{
     CommandWay, ManualWay, Orders, PROGRAM_MS_MAX, PROGRAM_OUTPUT_BYTES_MAX, Program, ProgramEnd, ProgramError,
     RUNBOOK_BYTES_MAX, ResticWay, Runbook, RunbookActuator, RunbookError, RunbookStep, UnitState, UnitWay, WithoutOrders,
 };
-pub use approval::{APPROVAL_MS_MAX, ask_for, decision_about, fault_of, may_begin, order_undo, propose, take_word, undo_hash};
+pub use approval::{
+    APPROVAL_MS_MAX, ask_for, decision_about, fault_of, faults_of_plan, may_begin, order_undo, propose, take_word, undo_hash,
+};
 pub use config::{Config, Confirmer, Input, LifeLine, Mirror, Output, Wires};
 pub use course::{Course, CourseEnd, Manner, Ways};
 pub use cut::CutActuator;

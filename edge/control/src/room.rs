@@ -219,8 +219,8 @@ impl<W: Wires> Room<W> {
             // A word for a plan that is no longer waited for.
             Input::Approved { .. } => {}
             Input::Confirmed { word } => {
-                let (keys, confirmers) = (&self.config.approvers, &self.config.confirmers);
-                if let Some(reason) = take_signed_word(keys, confirmers, &mut self.journal, &word)? {
+                let (keys, confirmers) = (self.config.deciders(), &self.config.confirmers);
+                if let Some(reason) = take_signed_word(&keys, confirmers, &mut self.journal, &word)? {
                     self.say(Output::Refused { reason });
                 }
             }

@@ -45,7 +45,7 @@ pub struct RoomFileError {
 /// [[confirmer]]                      # who says that work by hand is done, beside the approvers
 /// name = "carla"
 /// key = "9f1c…"
-/// for = ["crew:windows", "party:bank"]
+/// for = ["crew:windows"]
 /// [[life-line]]                      # a takedown that costs one of these is undone
 /// from = "ward-1"
 /// to = "10.1.0.5:443"
@@ -122,6 +122,23 @@ impl Config {
         }
         let mut confirmers = Vec::new();
         for ConfirmerToml { name, key, executors } in room.confirmer {
+            let both = ["crew:", "party:"].map(|kind| executors.iter().any(|e| e.starts_with(kind)));
+            if both == [true, true] {
+                let reason = format!("[[confirmer]] {name} speaks for our crews and for a party");
+                return Err(fault(
+                    file,
+                    reason,
+                    "both sides' word needs two people: give each a key of their own",
+                ));
+            }
+            if approvers.contains_key(&name) {
+                let reason = format!("[[confirmer]] {name} is an approver");
+                return Err(fault(
+                    file,
+                    reason,
+                    "approvers confirm our crews' work as they are; choose another name",
+                ));
+            }
             let key = public_key(file, &format!("[[confirmer]] {name}"), &key)?;
             confirmers.push(Confirmer { name, key, executors });
         }

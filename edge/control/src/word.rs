@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
 
 use leckwehr_crypt::{VerifyingKey, from_hex};
-use leckwehr_incident::{SignedWord, Situation, Timestamp, What, WordAbout};
+use leckwehr_incident::{SignedWord, Situation, StepOutcome, Timestamp, What, WordAbout};
 
 use crate::config::Confirmer;
 use crate::error::ControlError;
 use crate::execution::Journal;
 
+/// Longest reason, in bytes: the word is a fact as it was signed.
+const REASON_BYTES_MAX: usize = 4_000;
 /// How far a person's clock may be ahead of the control room's, in milliseconds.
 const AHEAD_MS_MAX: i64 = 5 * 60_000;
 
@@ -40,7 +42,27 @@ pub fn take_signed_word(
         "control-room"
     };
     journal.record(by, vec![what])?;
+    if fault.is_none() {
+        reopen_if_late(journal, &word.word)?;
+    }
     Ok(fault)
+}
+
+/// Work that was done after its time was over counts all the same: its step is open again.
+fn reopen_if_late(journal: &mut Journal, word: &WordAbout) -> Result<(), ControlError> {
+    let WordAbout::Done { plan, step } = word else {
+        return Ok(());
+    };
+    let ended = journal.plan(plan)?.steps.get(step).and_then(|s| s.ended.as_ref());
+    if !matches!(ended, Some((_, StepOutcome::NotApplied { .. }))) {
+        return Ok(());
+    }
+    let reopened = What::StepReopened {
+        plan: plan.clone(),
+        step: *step,
+        reason: "it was done, later than it was due".to_owned(),
+    };
+    journal.record("control-room", vec![reopened])
 }
 
 fn subject(about: &WordAbout) -> String {
@@ -82,6 +104,9 @@ fn fault(
     let signature = from_hex(&word.signature).unwrap_or_default();
     if VerifyingKey::from_bytes(key).verify(&word.bytes(), &signature).is_err() {
         return Some("the signature does not fit".to_owned());
+    }
+    if word.reason.len() > REASON_BYTES_MAX {
+        return Some(format!("its reason is longer than {REASON_BYTES_MAX} bytes"));
     }
     if word.at > now.plus_ms(AHEAD_MS_MAX) {
         return Some(format!("it is dated {}, which is still to come", word.at));

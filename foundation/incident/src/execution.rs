@@ -197,6 +197,10 @@ impl PlanView {
             }
             What::StepReopened { step, .. } => {
                 self.steps.remove(step);
+                // Work that nobody did is given out anew.
+                if self.work.get(step).is_some_and(|work| work.confirmed.is_none()) {
+                    self.work.remove(step);
+                }
                 *self.reopened.entry(*step).or_default() += 1;
             }
             What::WorkGiven {

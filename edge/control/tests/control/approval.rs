@@ -7,7 +7,8 @@ use std::sync::Arc;
 use leckwehr_contain::protocol::Measure;
 use leckwehr_contain::{Absence, Protocol};
 use leckwehr_control::{
-    Config, Journal, NoFaults, Statement, absence_bytes, ask_for, may_begin, propose, refusal_bytes, take_statement, take_word,
+    Config, Journal, NoFaults, Statement, absence_bytes, ask_for, faults_of_plan, may_begin, order_undo, propose, refusal_bytes,
+    take_statement, take_word, undo_hash,
 };
 use leckwehr_crypt::{Authority, SigningKey, hex, sha256};
 use leckwehr_estate::Estate;
@@ -32,7 +33,10 @@ struct Place {
 impl Place {
     fn open(folder: &Path, hosts: u32) -> Self {
         let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples");
-        let estate = Estate::load(&examples.join("essen")).unwrap();
+        let mut estate = Estate::load(&examples.join("essen")).unwrap();
+        let mut link = estate.connections["tunnel-bkk-ahornstahl"].clone();
+        link.from = "insurer-net".into();
+        estate.connections.insert("union-link".into(), link);
         let text = fs::read_to_string(examples.join("protocol-essen.toml")).unwrap();
         let protocol = Protocol::parse("protocol-essen.toml", &text, &estate).unwrap();
         let step = |number: u32, measure: Measure, target: String, clause: &str| PlanStep {
@@ -44,7 +48,7 @@ impl Place {
             planned_ms: 50,
             clause: clause.into(),
         };
-        let union = step(1, Measure::CutConnection, "insurer-001".into(), "3.5");
+        let union = step(1, Measure::CutConnection, "union-link".into(), "3.5");
         let hosts = (0..hosts).map(|n| step(n + 2, Measure::IsolateHost, format!("host-{n}"), "3.1"));
         let plan = PlanRecord {
             kind: PlanKind::Takedown,
@@ -131,6 +135,66 @@ fn a_plan_whose_clause_wants_it_waits_for_the_customers_signature() {
     propose(&mut place.journal, &place.plan).unwrap();
     ask_for(&place.config, &mut place.journal, &place.plan, "control-room").unwrap();
     assert!(!place.word("lead-on-call") && place.word("security-officer"));
+}
+
+/// Red if `may_begin` believes the clauses that a plan cites.
+#[test]
+fn a_plan_that_cites_other_clauses_to_escape_a_signature_is_not_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut place = Place::open(folder.path(), 6);
+    let mut sly = place.plan.clone();
+    sly.steps[0].clause = "3.2".into();
+    place.plan = sly.sealed();
+    propose(&mut place.journal, &place.plan).unwrap();
+    ask_for(&place.config, &mut place.journal, &place.plan, "control-room").unwrap();
+    assert!(!place.word("lead-on-call") && !place.word("security-officer"));
+    let faults = faults_of_plan(&place.config, &place.plan);
+    assert_eq!(
+        faults,
+        ["step 1, cut-connection union-link: it cites clause \"3.2\", and 3.5 is the one for it"]
+    );
+}
+
+/// Red if who signs for a customer counts as one of us: two stolen keys of which one is a customer's undo nothing.
+#[test]
+fn a_customers_key_undoes_nothing_and_confirms_no_work_of_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut place = Place::open(folder.path(), 6);
+    let hash = place.plan.hash.clone();
+    let until = Some(NOON.plus_ms(3_600_000));
+    let undo = |name: &str| Approval::sign(name, &key(name), &undo_hash(&hash), until);
+    let words = [undo("lead-on-call"), undo("union-chair")];
+    let faults = order_undo(&place.config, &mut place.journal, &hash, "stolen", &words).unwrap();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(place.journal.plan(&hash).unwrap().undo.is_none());
+    assert!(!place.config.deciders().contains_key("union-chair"));
+    // Nor does the customer stand in for the second of us.
+    assert!(!place.word("lead-on-call") && !place.word("union-chair"));
+}
+
+/// Red if a longer word of the same person is dropped: what waits for people would outlast the words for it.
+#[test]
+fn a_word_is_renewed_by_a_longer_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut place = Place::open(folder.path(), 6);
+    let word = |hours: i64, hash: &str| {
+        Approval::sign(
+            "lead-on-call",
+            &key("lead-on-call"),
+            hash,
+            Some(NOON.plus_ms(hours * 3_600_000)),
+        )
+    };
+    for hours in [1, 8, 2] {
+        let word = word(hours, &place.plan.hash);
+        assert_eq!(
+            take_word(&place.config, &mut place.journal, &place.plan, &word).unwrap(),
+            None
+        );
+    }
+    let words = &place.journal.plan(&place.plan.hash).unwrap().words;
+    assert_eq!(words.len(), 1);
+    assert_eq!(words[0].valid_until, NOON.plus_ms(8 * 3_600_000));
 }
 
 /// Red if a delegation counts without the signature of who gives it, or for longer than it may.

@@ -202,6 +202,23 @@ fn draft_notice<'d>(draft: &Draft<'d>, id: &str) -> Option<&'d Clause> {
     clause.filter(|c| c.notice_minutes > 0)
 }
 
+/// Zone and party of a system; ends of a connection with their zones and parties.
+pub(crate) fn belongs_to(estate: &Estate, target: &str) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let mut open = match estate.connections.get(target) {
+        Some(connection) => vec![connection.from.clone(), connection.to.clone()],
+        None => vec![target.to_owned()],
+    };
+    while let Some(id) = open.pop() {
+        open.extend(estate.systems.get(&id).map(|s| s.zone.clone()));
+        open.extend(estate.zones.get(&id).map(|z| z.party.clone()));
+        if id != target {
+            all.insert(id);
+        }
+    }
+    all
+}
+
 struct Draft<'d> {
     estate: &'d Estate,
     impact: &'d Impact,
@@ -211,24 +228,7 @@ struct Draft<'d> {
 
 impl<'d> Draft<'d> {
     fn clause(&self, measure: Measure, target: &str) -> Option<(&'d str, &'d Clause)> {
-        self.protocol.clause_for(measure, target, &self.belongs_to(target))
-    }
-
-    /// Zone and party of a system; ends of a connection with their zones and parties.
-    fn belongs_to(&self, target: &str) -> BTreeSet<String> {
-        let mut all = BTreeSet::new();
-        let mut open = match self.estate.connections.get(target) {
-            Some(connection) => vec![connection.from.clone(), connection.to.clone()],
-            None => vec![target.to_owned()],
-        };
-        while let Some(id) = open.pop() {
-            open.extend(self.estate.systems.get(&id).map(|s| s.zone.clone()));
-            open.extend(self.estate.zones.get(&id).map(|z| z.party.clone()));
-            if id != target {
-                all.insert(id);
-            }
-        }
-        all
+        self.protocol.clause_for(measure, target, &belongs_to(self.estate, target))
     }
 
     fn cut(&mut self, connection: &str) -> Result<(), ContainError> {

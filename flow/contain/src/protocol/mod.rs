@@ -8,12 +8,14 @@
 //! ```
 
 mod apply;
+mod clauses;
 mod load;
 mod model;
 mod reader;
 mod turn;
 
 pub use apply::{approval_request, crew_minutes, protocol_plan, step_without_clause};
+pub use clauses::clause_faults;
 pub use load::{CLAUSES_MAX, PROTOCOL_FORMAT};
 pub use model::{Caps, Clause, MEASURES, Measure, Protocol, Words};
 pub use reader::{CLAUSE_BYTES_MAX, MISTAKES_MAX, ProtocolErrors};

@@ -23,7 +23,8 @@ pub enum Turn {
 /// after that time; nothing is switched off whose evidence was not kept; a connection comes back after both sides gave their word.
 /// Which stage of the plan it belongs to is another question. O(steps).
 pub fn turn(view: &PlanView, step: &PlanStep, now: Timestamp) -> Turn {
-    let needs: &[Measure] = match Measure::of_action(&step.action) {
+    let measure = Measure::of_action(&step.action);
+    let needs: &[Measure] = match measure {
         Some(Measure::AwaitNotice) => &[Measure::Notify],
         Some(Measure::CutConnection) => &[Measure::AwaitNotice],
         Some(Measure::PowerOff) => &[Measure::Snapshot, Measure::CaptureMemory, Measure::CaptureDisk],
@@ -32,6 +33,10 @@ pub fn turn(view: &PlanView, step: &PlanStep, now: Timestamp) -> Turn {
         _ => &[],
     };
     let is_needed = |s: &&PlanStep| s.target == step.target && needs.iter().any(|m| m.name() == s.action);
+    if measure == Some(Measure::Reconnect) && !needs.iter().all(|m| has(view, step, *m)) {
+        let reason = "both sides' word is not part of the plan".to_owned();
+        return Turn::Never { reason };
+    }
     let mut last = None;
     for needed in view.plan.steps.iter().filter(is_needed) {
         let ended = view.steps.get(&needed.number).and_then(|s| s.ended.as_ref());
@@ -55,6 +60,11 @@ pub fn turn(view: &PlanView, step: &PlanStep, now: Timestamp) -> Turn {
         Some(end) if now < end => Turn::Later { at: Some(end) },
         _ => Turn::Now,
     }
+}
+
+fn has(view: &PlanView, step: &PlanStep, measure: Measure) -> bool {
+    let mut steps = view.plan.steps.iter();
+    steps.any(|s| s.target == step.target && s.action == measure.name())
 }
 
 /// Returns whether a plan brings partners back, each after both sides' word ([`crate::reconnect_plan`]).

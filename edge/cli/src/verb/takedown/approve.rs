@@ -85,8 +85,9 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
 /// What a person approves, in words.
 fn text(plan: &PlanRecord, undo: bool) -> String {
     let steps = plan.steps.iter().map(|s| {
+        let clause = if s.clause.is_empty() { "no clause" } else { s.clause.as_str() };
         format!(
-            "  {:>3} {} {} at {}: {}\n",
+            "  {:>3} {} {} at {} ({clause}): {}\n",
             s.number, s.action, s.target, s.executor, s.reason
         )
     });

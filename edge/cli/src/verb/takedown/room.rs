@@ -256,7 +256,7 @@ pub(super) fn take_words(room: &mut OpenRoom, files: &[PathBuf]) -> Result<(), P
         let (by, fault) = match &signed {
             Signed::Word(word) => (
                 word.person.as_str(),
-                take_signed_word(&config.approvers, &config.confirmers, journal, word),
+                take_signed_word(&config.deciders(), &config.confirmers, journal, word),
             ),
             Signed::Statement(statement) => (statement.by(), take_statement(config, journal, statement)),
         };

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use leckwehr_control::{Ended, Execution, Proof, Takedown, TakedownEnd, ask_for, may_begin, propose, prove, take_word};
+use leckwehr_control::{
+    Ended, Execution, Proof, Takedown, TakedownEnd, ask_for, faults_of_plan, may_begin, propose, prove, take_word,
+};
 use leckwehr_incident::PlanRecord;
 use serde_json::json;
 
@@ -43,7 +45,7 @@ use crate::verb::trace::{print, print_json};
 ///     [[confirmer]]                    # who says that work by hand is done, beside the approvers
 ///     name = "carla"
 ///     key = "9f1c…"
-///     for = ["crew:windows", "party:bank"]   # nobody else can speak for a party
+///     for = ["crew:windows"]           # or ["party:bank"]: nobody else can speak for a party
 ///     [[life-line]]                    # a takedown that costs one of these is undone
 ///     from = "ward-1"
 ///     to = "10.1.0.5:443"
@@ -168,6 +170,9 @@ fn is_approved(args: &Args, room: &mut OpenRoom, plan: &PlanRecord) -> Result<bo
     }
     if may_begin(config, journal, plan).map_err(|e| problem(&e))? {
         return Ok(true);
+    }
+    for fault in faults_of_plan(config, plan) {
+        say(&format!("not a plan of the protocol: {fault}"));
     }
     let words = journal.plan(&plan.hash).map_err(|e| problem(&e))?.words.len();
     say(&format!(
