@@ -9,7 +9,7 @@
 //! Guards cut; programs of the runbook do what it names; the rest is people's work, which ends with a signed word or with its time:
 //! a crew that cannot be reached holds no takedown up. What must not be done without it ([`turn`]) is not done then.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use leckwehr_contain::protocol::{Measure, Turn, is_reconnection, turn};
@@ -35,7 +35,6 @@ pub struct TakedownActuator<'a, W> {
     cuts: CutActuator<'a, W>,
     runbook: RunbookActuator<'a, WithoutOrders>,
     view: PlanView,
-    now: Timestamp,
 }
 
 /// Who does a step.
@@ -53,14 +52,14 @@ impl<'a, W: Wires> TakedownActuator<'a, W> {
         let view = situation.plans.get(&plan.hash).cloned();
         Self {
             view: view.unwrap_or_else(|| PlanView::new(plan.clone(), Timestamp::default())),
-            now: cuts.courier.wires().now(),
             runbook,
             cuts,
         }
     }
 
     fn doer(&self, step: &PlanStep) -> Doer {
-        if is_switch(step) && self.cuts.courier.executors().any(|name| name == step.executor) {
+        let is_people = step.executor.starts_with("crew:") || step.executor.starts_with("party:");
+        if is_switch(step) && !is_people {
             Doer::Guard
         } else if step.action == Measure::AwaitNotice.name() {
             Doer::Clock
@@ -87,7 +86,7 @@ impl<'a, W: Wires> TakedownActuator<'a, W> {
     }
 
     fn read_clock(&self, step: &PlanStep) -> Reading {
-        match turn(&self.view, step, self.now) {
+        match turn(&self.view, step, self.cuts.courier.wires().now()) {
             Turn::Now => Reading::Done {
                 state: "the time of the notice is over".to_owned(),
             },
@@ -222,8 +221,7 @@ pub struct Takedown<'a> {
     plan: &'a PlanRecord,
     estate: &'a Estate,
     canary: bool,
-    /// Tried again once, though they ended without having been applied.
-    again: BTreeSet<u32>,
+    minute_ms: u64,
 }
 
 /// What is to be done next.
@@ -233,14 +231,35 @@ enum Next {
     End(TakedownEnd),
 }
 
+/// Open steps, sorted by what they wait for.
+#[derive(Default)]
+struct Open<'p> {
+    /// A guard, a program or a signed word can end them now.
+    ready: Vec<&'p PlanStep>,
+    /// People's, with who has them and what is to be done.
+    by_hand: Vec<(&'p PlanStep, String, String, u64)>,
+    /// Another step or a time comes first.
+    later: Vec<(&'p PlanStep, Option<Timestamp>)>,
+    /// What they need was not done.
+    never: Vec<(&'p PlanStep, String)>,
+}
+
+impl Open<'_> {
+    /// Whether something here holds the next stage back. A notice whose time runs does not: only its own connection waits for it.
+    fn blocks(&self) -> bool {
+        !(self.ready.is_empty() && self.by_hand.is_empty() && self.never.is_empty())
+    }
+}
+
 impl<'a> Takedown<'a> {
-    /// Prepares to carry out an approved plan, its first cut alone. Whether it is approved is for the caller to know.
-    pub fn new(plan: &'a PlanRecord, estate: &'a Estate) -> Self {
+    /// Prepares to carry out an approved plan, its first cut alone. Whether it is approved is for the caller to know. A planned
+    /// minute has `minute_ms` milliseconds.
+    pub fn new(plan: &'a PlanRecord, estate: &'a Estate, minute_ms: u64) -> Self {
         Self {
             plan,
             estate,
             canary: true,
-            again: BTreeSet::new(),
+            minute_ms,
         }
     }
 
@@ -251,10 +270,24 @@ impl<'a> Takedown<'a> {
         self
     }
 
-    /// Also tries steps again, once, that ended without having been applied, because somebody asks for it.
-    pub fn again(mut self, journal: &Journal) -> Result<Self, ControlError> {
-        let refused = refused_steps(journal.plan(&self.plan.hash)?);
-        self.again = refused.into_iter().map(|step| step.number).collect();
+    /// Opens steps again that ended without having been applied, because somebody asks for it: a guard may be back, a crew awake.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn again(self, journal: &mut Journal) -> Result<Self, ControlError> {
+        let view = journal.plan(&self.plan.hash)?;
+        let refused = if view.undo.is_none() {
+            refused_steps(view)
+        } else {
+            Vec::new()
+        };
+        let reopened = refused.into_iter().map(|step| What::StepReopened {
+            plan: self.plan.hash.clone(),
+            step: step.number,
+            reason: "somebody asked to try it again".to_owned(),
+        });
+        let reopened = reopened.collect();
+        journal.record(BY, reopened)?;
         Ok(self)
     }
 
@@ -262,11 +295,7 @@ impl<'a> Takedown<'a> {
     ///
     /// # Errors
     /// The journal cannot be written: the next effect is not begun.
-    pub async fn run<A: Ways>(
-        &mut self,
-        journal: &mut Journal,
-        ways: impl Fn(&Situation) -> A,
-    ) -> Result<TakedownEnd, ControlError> {
+    pub async fn run<A: Ways>(&self, journal: &mut Journal, ways: impl Fn(&Situation) -> A) -> Result<TakedownEnd, ControlError> {
         loop {
             let actuator = ways(journal.situation());
             let view = journal.plan(&self.plan.hash)?;
@@ -274,122 +303,150 @@ impl<'a> Takedown<'a> {
                 let ended = Execution::new(self.plan, &actuator).run(journal).await?;
                 return Ok(TakedownEnd::Ended(ended));
             }
+            let before = view.clone();
             match self.next(view, journal.now(), &actuator) {
                 Next::End(end) => return Ok(end),
-                Next::Record(facts) => {
-                    for fact in &facts {
-                        if let What::StepEnded { step, .. } = fact {
-                            self.again.remove(step);
-                        }
-                    }
-                    journal.record(BY, facts)?;
-                }
+                Next::Record(facts) => journal.record(BY, facts)?,
                 Next::Do(batch) => {
-                    self.again.retain(|step| !batch.contains(step));
                     let execution = Execution::new(self.plan, &actuator).in_stages(vec![batch]);
-                    let ended = execution.again(journal)?.run(journal).await?;
+                    let ended = execution.run(journal).await?;
                     if ended != Ended::Complete {
                         return Ok(TakedownEnd::Ended(ended));
                     }
                 }
             }
+            // What cannot be written down as it is must not be done over and over.
+            if *journal.plan(&self.plan.hash)? == before {
+                let reason = "what was done could not be written down: look at the newest facts".to_owned();
+                return Ok(TakedownEnd::Ended(Ended::Stopped { reason }));
+            }
         }
     }
 
     fn next<A: Ways>(&self, view: &PlanView, now: Timestamp, actuator: &A) -> Next {
-        let open = self.open(view);
-        if open.is_empty() {
-            return Next::End(TakedownEnd::Ended(Ended::Complete));
-        }
-        let canary = self.canary(actuator);
-        if let Some(reason) = canary.and_then(|step| self.failure_of(step, view)) {
+        if let Some(reason) = self.failed_canary(view, actuator) {
             return Next::End(TakedownEnd::Ended(Ended::Stopped { reason }));
         }
-        let (mut batch, mut facts, mut work, mut looks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for step in open {
-            match turn(view, step, now) {
-                Turn::Never { reason } => facts.push(self.left_out(step, reason)),
-                Turn::Later { at } => {
-                    looks.extend(at);
-                    work.push((step.number, step.executor.clone()));
+        let open = self.open(view, now, actuator);
+        let left_out = |(step, reason): (&PlanStep, String)| What::StepEnded {
+            plan: self.plan.hash.clone(),
+            step: step.number,
+            outcome: StepOutcome::NotApplied { reason },
+        };
+        let mut facts: Vec<What> = open.never.into_iter().map(left_out).collect();
+        let (mut work, mut looks) = (Vec::new(), Vec::new());
+        for (step, owner, what, due_ms) in open.by_hand {
+            match view.work.get(&step.number) {
+                Some(given) if given.due <= now => {
+                    facts.push(left_out((step, format!("{owner} did not confirm it by {}", given.due))));
                 }
-                Turn::Now => match actuator.manner(step, self.estate) {
-                    Manner::ByProgram => batch.push(step.number),
-                    Manner::ByHand { owner, what, due_ms } => match view.work.get(&step.number) {
-                        Some(given) if given.confirmed.is_some() => batch.push(step.number),
-                        Some(given) if given.due <= now => {
-                            facts.push(self.left_out(step, format!("{owner} did not confirm it by {}", given.due)));
-                        }
-                        Some(given) => {
-                            looks.push(given.due);
-                            work.push((step.number, owner));
-                        }
-                        None => facts.push(What::WorkGiven {
-                            plan: self.plan.hash.clone(),
-                            step: step.number,
-                            owner,
-                            due: now.plus_ms(i64::try_from(due_ms).unwrap_or(i64::MAX)),
-                            what,
-                        }),
-                    },
-                },
+                Some(given) => {
+                    looks.push(given.due);
+                    work.push((step.number, owner));
+                }
+                None => facts.push(What::WorkGiven {
+                    plan: self.plan.hash.clone(),
+                    step: step.number,
+                    owner,
+                    due: now.plus_ms(i64::try_from(due_ms).unwrap_or(i64::MAX)),
+                    what,
+                }),
             }
         }
-        if let Some(canary) = canary.filter(|step| batch.contains(step)) {
-            batch = vec![canary];
+        for (step, at) in open.later {
+            looks.extend(at);
+            work.push((step.number, step.executor.clone()));
         }
-        match (facts.is_empty(), batch.is_empty()) {
-            (false, _) => Next::Record(facts),
-            (true, false) => Next::Do(batch),
-            (true, true) => Next::End(TakedownEnd::Waits {
+        let batch = self.batch(view, &open.ready, actuator);
+        match (facts.is_empty(), batch.is_empty(), work.is_empty()) {
+            (false, ..) => Next::Record(facts),
+            (true, false, _) => Next::Do(batch),
+            (true, true, true) => Next::End(TakedownEnd::Ended(Ended::Complete)),
+            (true, true, false) => Next::End(TakedownEnd::Waits {
                 work,
                 until: looks.into_iter().min(),
             }),
         }
     }
 
-    /// The open steps of the first stage that has any; of a return of partners all, since none waits for another.
-    fn open(&self, view: &PlanView) -> Vec<&'a PlanStep> {
-        let is_open = |step: u32| {
-            let is_ended = view.steps.get(&step).is_some_and(|s| s.ended.is_some());
-            !is_ended || self.again.contains(&step)
-        };
+    /// What is done side by side: everything at guards, so that each has one transaction, and of programs a few. The first cut alone.
+    fn batch<A: Ways>(&self, view: &PlanView, ready: &[&PlanStep], actuator: &A) -> Vec<u32> {
+        let cuts = || self.plan.steps.iter().filter(|step| self.is_tried(step, actuator));
+        let is_proven = !self.canary || cuts().count() < 2 || cuts().any(|step| view.stands(step.number));
+        let first = ready.iter().find(|step| !is_proven && self.is_tried(step, actuator));
+        if let Some(first) = first {
+            return vec![first.number];
+        }
+        let (switches, programs): (Vec<&PlanStep>, Vec<&PlanStep>) = ready.iter().partition(|step| is_switch(step));
+        let all = switches.into_iter().chain(programs.into_iter().take(SIDE_BY_SIDE_MAX));
+        all.map(|step| step.number).collect()
+    }
+
+    /// The open steps of the first stage that holds the next one back, and before it those that only wait; of a return of partners all,
+    /// since none waits for another.
+    fn open<A: Ways>(&self, view: &PlanView, now: Timestamp, actuator: &A) -> Open<'a> {
         let stages = match is_reconnection(&self.plan.steps) {
             true => vec![self.plan.steps.iter().map(|s| s.number).collect()],
             false => by_action(self.plan),
         };
-        let stage = stages.into_iter().find(|stage| stage.iter().any(|step| is_open(*step)));
-        let stage = stage.unwrap_or_default();
-        let steps = self.plan.steps.iter();
-        steps.filter(|s| stage.contains(&s.number) && is_open(s.number)).collect()
+        let mut open = Open::default();
+        for stage in stages {
+            let steps = self.plan.steps.iter().filter(|s| stage.contains(&s.number));
+            for step in steps.filter(|s| view.steps.get(&s.number).is_none_or(|s| s.ended.is_none())) {
+                let is_confirmed = view.work.get(&step.number).is_some_and(|work| work.confirmed.is_some());
+                match (turn(view, step, now), actuator.manner(step, self.estate)) {
+                    (Turn::Never { reason }, _) => open.never.push((step, reason)),
+                    (Turn::Later { at }, _) => open.later.push((step, at)),
+                    (Turn::Now, Manner::ByHand { owner, what, due_ms }) if !is_confirmed => {
+                        let due_ms = due_ms.max(self.time_of(view, step));
+                        open.by_hand.push((step, owner, what, due_ms));
+                    }
+                    (Turn::Now, _) => open.ready.push(step),
+                }
+            }
+            if open.blocks() {
+                break;
+            }
+        }
+        open
     }
 
-    /// The first cut that a guard or a program does, if another comes after it.
-    fn canary<A: Ways>(&self, actuator: &A) -> Option<u32> {
-        let is_cut = |step: &&PlanStep| {
-            let by_program = actuator.manner(step, self.estate) == Manner::ByProgram;
-            is_switch(step) && step.action != Measure::Reconnect.name() && by_program
-        };
-        let mut cuts = self.plan.steps.iter().filter(is_cut);
-        let first = cuts.next().map(|step| step.number);
-        first.filter(|_| self.canary && cuts.next().is_some())
+    /// Milliseconds that a crew needs for a step by hand: until it is there, and for all that it has to do in the same stage.
+    fn time_of(&self, view: &PlanView, step: &PlanStep) -> u64 {
+        let crew = step.executor.strip_prefix("crew:").and_then(|id| self.estate.crews.get(id));
+        let like = self
+            .plan
+            .steps
+            .iter()
+            .filter(|s| s.executor == step.executor && s.action == step.action);
+        let open = like.filter(|s| view.steps.get(&s.number).is_none_or(|s| s.ended.is_none()));
+        let sum: u64 = open.map(|s| s.planned_ms).sum();
+        let people = crew.map_or(1, |crew| u64::from(crew.size.max(1)));
+        let reach_ms = crew.map_or(0, |crew| u64::from(crew.reach_hours) * 60 * self.minute_ms);
+        reach_ms + step.planned_ms.max(sum.div_ceil(people))
     }
 
-    fn failure_of(&self, canary: u32, view: &PlanView) -> Option<String> {
-        let (_, outcome) = view.steps.get(&canary)?.ended.as_ref()?;
-        match outcome {
-            StepOutcome::NotApplied { reason } | StepOutcome::Doubtful { reason } if !self.again.contains(&canary) => Some(
-                format!("step {canary} was tried alone first and is not verified ({reason}); nothing else was begun"),
-            ),
+    /// Whether the step cuts something without people: the first such is done alone.
+    fn is_tried<A: Ways>(&self, step: &PlanStep, actuator: &A) -> bool {
+        let by_program = actuator.manner(step, self.estate) == Manner::ByProgram;
+        is_switch(step) && step.action != Measure::Reconnect.name() && by_program
+    }
+
+    /// Why nothing more is begun: a cut was tried, no cut is verified, and more would follow.
+    fn failed_canary<A: Ways>(&self, view: &PlanView, actuator: &A) -> Option<String> {
+        let cuts = || self.plan.steps.iter().filter(|step| self.is_tried(step, actuator));
+        let is_open = |step: &PlanStep| view.steps.get(&step.number).is_none_or(|s| s.ended.is_none());
+        if !self.canary || cuts().any(|step| view.stands(step.number)) || !cuts().any(is_open) {
+            return None;
+        }
+        // One that was left out, or whose guard could not be asked, was not tried.
+        let mut tried = cuts().filter(|step| view.seen.contains_key(&step.number));
+        tried.find_map(|step| match view.steps.get(&step.number)?.ended.as_ref()? {
+            (_, StepOutcome::NotApplied { reason } | StepOutcome::Doubtful { reason }) => Some(format!(
+                "step {} was tried alone first and is not verified ({reason}); nothing else was begun",
+                step.number
+            )),
             _ => None,
-        }
-    }
-
-    fn left_out(&self, step: &PlanStep, reason: String) -> What {
-        What::StepEnded {
-            plan: self.plan.hash.clone(),
-            step: step.number,
-            outcome: StepOutcome::NotApplied { reason },
-        }
+        })
     }
 }

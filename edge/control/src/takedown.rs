@@ -168,7 +168,7 @@ impl<W: Wires> Room<W> {
             let people = RunbookActuator::new(&runbook, &WithoutOrders, plan, situation, &programs, Arc::new(NoFaults));
             TakedownActuator::new(cuts, people, situation)
         };
-        let (mut takedown, mut told) = (Takedown::new(plan, &estate), BTreeSet::new());
+        let (takedown, mut told) = (Takedown::new(plan, &estate, self.config.minute_ms), BTreeSet::new());
         let ended = loop {
             match takedown.run(&mut self.journal, &ways).await? {
                 TakedownEnd::Ended(ended) => break ended,

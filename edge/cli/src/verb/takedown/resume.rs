@@ -6,7 +6,9 @@ use leckwehr_incident::{PlanRecord, PlanView};
 use tokio::signal::ctrl_c;
 use tokio::time::timeout;
 
-use super::room::{LEASE_MS, OpenRoom, RoomArgs, RunbookArgs, is_ours, now, problem, take_words, wait_for, with_hands};
+use super::room::{
+    LEASE_MS, MINUTE_MS, OpenRoom, RoomArgs, RunbookArgs, is_ours, now, problem, take_words, wait_for, with_hands,
+};
 use super::run::{prove_cut, say_proof, tell};
 use crate::output::say;
 use crate::problem::Problem;
@@ -57,7 +59,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
         }
         let runbook = args.runbook.of(&plan)?;
         let ended = with_hands(&mut room, &plan, runbook, async |hands, journal| {
-            let mut takedown = Takedown::new(&plan, &estate);
+            let takedown = Takedown::new(&plan, &estate, MINUTE_MS);
             takedown.run(journal, |situation| hands.actuator(situation)).await
         })?;
         if ended == TakedownEnd::Ended(Ended::Complete) && !say_proof(&prove_cut(&mut room, &plan)?) {

@@ -28,6 +28,8 @@ const FILE_BYTES_MAX: u64 = 32 << 20;
 const CONNECT_MS_MAX: u64 = 5_000;
 /// How long a cut holds unless it is renewed, in milliseconds.
 pub(super) const LEASE_MS: u64 = 24 * 3_600_000;
+/// Milliseconds of a planned minute.
+pub(super) const MINUTE_MS: u64 = 60_000;
 /// Name of the ledger.
 const ORIGIN: &str = "leckwehr/control-room";
 

@@ -8,8 +8,8 @@ use leckwehr_incident::PlanRecord;
 use serde_json::json;
 
 use super::room::{
-    OpenRoom, RoomArgs, RunbookArgs, approvals_of, is_ours, is_whole, plan_of_file, problem, take_words, text_of, wait_for,
-    with_hands,
+    MINUTE_MS, OpenRoom, RoomArgs, RunbookArgs, approvals_of, is_ours, is_whole, plan_of_file, problem, take_words, text_of,
+    wait_for, with_hands,
 };
 use crate::output::say;
 use crate::problem::Problem;
@@ -115,8 +115,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     }
     let estate = room.config.estate.clone();
     let ended = with_hands(&mut room, &plan, runbook, async |hands, journal| {
-        let takedown = Takedown::new(&plan, &estate).again(journal)?;
-        let mut takedown = if args.no_canary { takedown.without_canary() } else { takedown };
+        let takedown = Takedown::new(&plan, &estate, MINUTE_MS).again(journal)?;
+        let takedown = if args.no_canary { takedown.without_canary() } else { takedown };
         takedown.run(journal, |situation| hands.actuator(situation)).await
     })?;
     let proof = match &ended {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use leckwehr_control::{Takedown, order_undo, undo_steps};
 use leckwehr_incident::StepOutcome;
 
-use super::room::{RoomArgs, RunbookArgs, approvals_of, problem, with_hands};
+use super::room::{MINUTE_MS, RoomArgs, RunbookArgs, approvals_of, problem, with_hands};
 use super::run::tell;
 use crate::output::say;
 use crate::problem::Problem;
@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
         return Ok(ExitCode::from(1));
     }
     let ended = with_hands(&mut room, &plan, runbook, async |hands, journal| {
-        let mut takedown = Takedown::new(&plan, &estate);
+        let takedown = Takedown::new(&plan, &estate, MINUTE_MS);
         takedown.run(journal, |situation| hands.actuator(situation)).await
     })?;
     tell(&room, &plan, &ended, args.json)?;

@@ -133,7 +133,10 @@ async fn work(task: &Task, faults: Arc<dyn Faults>) {
         let runbook = RunbookActuator::new(&task.runbook, &WithoutOrders, plan, situation, &programs, faults);
         TakedownActuator::new(cuts, runbook, situation)
     };
-    let ended = Takedown::new(plan, &config.estate).run(&mut journal, ways).await.unwrap();
+    let ended = Takedown::new(plan, &config.estate, config.minute_ms)
+        .run(&mut journal, ways)
+        .await
+        .unwrap();
     if task.undo {
         let actuator = ways(journal.situation());
         let execution = Execution::new(plan, &actuator);

@@ -95,9 +95,9 @@ impl<'a> Work<'a> {
     fn go_on(&mut self) -> TakedownEnd {
         let warrant = self.warrant();
         let hands = Hands::new(self.place, &self.courier, &warrant, &self.runbook);
-        let mut takedown = Takedown::new(&self.plan, &self.place.config.estate)
-            .again(&self.journal)
-            .unwrap();
+        let config = &self.place.config;
+        let takedown = Takedown::new(&self.plan, &config.estate, config.minute_ms);
+        let takedown = takedown.again(&mut self.journal).unwrap();
         block_on(takedown.run(&mut self.journal, |situation| hands.actuator(situation))).unwrap()
     }
 
