@@ -10,6 +10,7 @@ use leckwehr_trace::{LiveHosts, TraceConfig, assess};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::approval::take_word;
 use crate::config::{Config, Input, Output, Wires};
 use crate::errand::{Courier, question};
 use crate::error::ControlError;
@@ -216,8 +217,13 @@ impl<W: Wires> Room<W> {
             }
             Input::Decided { decision } => self.decisions.push(decision),
             Input::Finish => self.finish = true,
-            // A word for a plan that is no longer waited for.
-            Input::Approved { .. } => {}
+            // A longer word for a plan that is under way; one for a plan that nobody asks about is dropped.
+            Input::Approved { hash, approval } => {
+                let plan = self.journal.situation().plans.get(&hash).map(|view| view.plan.clone());
+                if let Some(plan) = plan {
+                    take_word(&self.config, &mut self.journal, &plan, &approval)?;
+                }
+            }
             Input::Confirmed { word } => {
                 let (keys, confirmers) = (self.config.deciders(), &self.config.confirmers);
                 if let Some(reason) = take_signed_word(&keys, confirmers, &mut self.journal, &word)? {

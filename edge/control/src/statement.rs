@@ -80,6 +80,9 @@ pub fn take_statement(config: &Config, journal: &mut Journal, statement: &Statem
         reject(journal, about, &by, &fault)?;
         return Ok(Some(fault));
     }
+    if is_known(journal, statement) {
+        return Ok(None);
+    }
     let what = match statement.clone() {
         Statement::Refusal {
             hash, approver, reason, ..
@@ -93,6 +96,21 @@ pub fn take_statement(config: &Config, journal: &mut Journal, statement: &Statem
     };
     journal.record(&by, vec![what])?;
     Ok(None)
+}
+
+/// Whether it is a fact already: the same file may be handed in again.
+fn is_known(journal: &Journal, statement: &Statement) -> bool {
+    let situation = journal.situation();
+    match statement {
+        Statement::Refusal {
+            hash, approver, reason, ..
+        } => {
+            let refusals = situation.plans.get(hash).map(|view| view.refusals.as_slice());
+            refusals.unwrap_or_default().contains(&(approver.clone(), reason.clone()))
+        }
+        Statement::Delegation { delegation } => situation.delegations.contains(delegation),
+        Statement::Absence { absence: a, .. } => situation.absences.contains(&(a.person.clone(), a.since, a.until)),
+    }
 }
 
 fn fault(config: &Config, journal: &Journal, statement: &Statement) -> Option<String> {
@@ -122,6 +140,9 @@ fn fault(config: &Config, journal: &Journal, statement: &Statement) -> Option<St
     let (since, until, who, ms_max) = span?;
     if !config.approvers.contains_key(who) {
         return Some(format!("nobody called {who} may approve"));
+    }
+    if until <= journal.now() {
+        return Some(format!("it ended at {until}"));
     }
     let is_span = since < until && until <= since.plus_ms(ms_max);
     (!is_span).then(|| format!("from {since} to {until} is no time of at most {} hours", ms_max / 3_600_000))

@@ -158,18 +158,20 @@ impl<W: Wires> Room<W> {
         let (courier, life_lines) = (self.courier.clone(), self.config.life_lines.clone());
         let (estate, programs) = (self.config.estate.clone(), self.config.folder.join("work"));
         let (runbook, plan) = (Runbook::default(), &warrant.plan);
-        let ways = |situation: &Situation| {
-            let cuts = CutActuator {
-                courier: &courier,
-                warrant,
-                life_lines: &life_lines,
-                lease_ms: LEASE_MS,
-            };
-            let people = RunbookActuator::new(&runbook, &WithoutOrders, plan, situation, &programs, Arc::new(NoFaults));
-            TakedownActuator::new(cuts, people, situation)
-        };
         let (takedown, mut told) = (Takedown::new(plan, &estate, self.config.minute_ms), BTreeSet::new());
         let ended = loop {
+            // Words may have been renewed while people were waited for.
+            let warrant = self.warrant_in_facts(plan);
+            let ways = |situation: &Situation| {
+                let cuts = CutActuator {
+                    courier: &courier,
+                    warrant: &warrant,
+                    life_lines: &life_lines,
+                    lease_ms: LEASE_MS,
+                };
+                let people = RunbookActuator::new(&runbook, &WithoutOrders, plan, situation, &programs, Arc::new(NoFaults));
+                TakedownActuator::new(cuts, people, situation)
+            };
             match takedown.run(&mut self.journal, &ways).await? {
                 TakedownEnd::Ended(ended) => break ended,
                 TakedownEnd::Waits { work, .. } => {
@@ -197,6 +199,10 @@ impl<W: Wires> Room<W> {
 
     /// Waits a while for a word of somebody who has work.
     async fn wait_for_people(&mut self) -> Result<(), ControlError> {
+        self.plan_renewal();
+        if self.renew_at.is_some_and(|at| at <= self.wires.now()) {
+            self.renew_leases().await?;
+        }
         match timeout(Duration::from_millis(LOOK_MS), self.inputs.recv()).await {
             Err(_) => Ok(()),
             Ok(None) => Err(ControlError::Deserted),

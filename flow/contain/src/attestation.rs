@@ -181,10 +181,12 @@ pub fn reconnect_plan(
                 })?;
             let crew = format!("crew:{}", switch.who);
             let minutes = u64::from(clause.1.minutes) * 60_000;
+            let by_guard = switch.guard.clone().map(|guard| (guard, CUT_MS));
+            let (who, takes_ms) = by_guard.unwrap_or((crew.clone(), minutes));
             let sides = [
-                (Measure::Attest, crew.clone(), minutes),
+                (Measure::Attest, crew, minutes),
                 (Measure::Accept, format!("party:{}", attestation.partner), minutes),
-                (Measure::Reconnect, switch.guard.clone().unwrap_or(crew), CUT_MS),
+                (Measure::Reconnect, who, takes_ms),
             ];
             for (measure, executor, planned_ms) in sides {
                 steps.push(PlanStep {

@@ -31,8 +31,8 @@ impl<A: Actuator> Execution<'_, A> {
     pub(crate) async fn unwind(&self, journal: &mut Journal) -> Result<(), ControlError> {
         let open: Vec<PlanStep> = undo_steps(journal.plan(&self.plan.hash)?).into_iter().cloned().collect();
         for step in open {
-            let outcome = self.undo_step(journal, &step).await?;
-            let is_undone = matches!(outcome, StepOutcome::Verified { .. });
+            let (outcome, is_free) = self.undo_step(journal, &step).await?;
+            let is_undone = is_free && matches!(outcome, StepOutcome::Verified { .. });
             let mut ends = vec![What::UndoEnded {
                 plan: self.plan.hash.clone(),
                 step: step.number,
@@ -46,13 +46,15 @@ impl<A: Actuator> Execution<'_, A> {
         Ok(())
     }
 
-    async fn undo_step(&self, journal: &mut Journal, step: &PlanStep) -> Result<StepOutcome, ControlError> {
+    /// Undoes a step and says whether the target is without it now: what was so before the plan stays so, and nothing follows from
+    /// a step that was never done.
+    async fn undo_step(&self, journal: &mut Journal, step: &PlanStep) -> Result<(StepOutcome, bool), ControlError> {
         let view = journal.plan(&self.plan.hash)?;
         let was_intended = view.undone.contains_key(&step.number);
         let Some(before) = view.seen.get(&step.number).cloned() else {
             // Nobody could read the target, so nothing was done to it.
             let evidence = "nothing was done".to_owned();
-            return Ok(StepOutcome::Verified { evidence });
+            return Ok((StepOutcome::Verified { evidence }, false));
         };
         if !was_intended {
             let intent = What::UndoIntended {
@@ -61,25 +63,30 @@ impl<A: Actuator> Execution<'_, A> {
             };
             journal.record(BY, vec![intent])?;
         }
-        if self.is_as_before(journal, step, &before).await? {
+        if let Some(is_free) = self.as_before(journal, step, &before).await? {
             let evidence = format!("found as it was before the plan: {before}");
-            return Ok(StepOutcome::Verified { evidence });
+            return Ok((StepOutcome::Verified { evidence }, is_free));
         }
         journal.pass(Point::BeforeUndo)?;
         let answer = self.actuator.undo(step, &before).await;
         journal.pass(Point::AfterUndo)?;
         // As with doing: the world says whether it is undone.
-        if self.is_as_before(journal, step, &before).await? {
+        if let Some(is_free) = self.as_before(journal, step, &before).await? {
             let evidence = format!("as it was before the plan: {before}");
-            return Ok(StepOutcome::Verified { evidence });
+            return Ok((StepOutcome::Verified { evidence }, is_free));
         }
-        Ok(answer.err().unwrap_or_else(|| StepOutcome::Doubtful {
+        let outcome = answer.err().unwrap_or_else(|| StepOutcome::Doubtful {
             reason: format!("{} reports it undone, and its state does not show it", step.executor),
-        }))
+        });
+        Ok((outcome, false))
     }
 
-    async fn is_as_before(&self, journal: &Journal, step: &PlanStep, before: &str) -> Result<bool, ControlError> {
-        let reading = self.read(journal, step).await?;
-        Ok(matches!(&reading, Reading::NotDone { state } | Reading::Done { state } if state == before))
+    /// If the target is as it was before: whether that is without the step.
+    async fn as_before(&self, journal: &Journal, step: &PlanStep, before: &str) -> Result<Option<bool>, ControlError> {
+        Ok(match self.read(journal, step).await? {
+            Reading::NotDone { state } if state == before => Some(true),
+            Reading::Done { state } if state == before => Some(false),
+            _ => None,
+        })
     }
 }

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use leckwehr_contain::cut::certificate::estate_json;
 use leckwehr_contain::{Attestation, AttestationGround, SeparationProof, check_cut};
 use leckwehr_incident::Situation;
 use leckwehr_ledger::Reader;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 
 use super::attestation::text;
 use super::room::now;
-use super::{CaseArgs, ESTATE, FILE_BYTES_MAX, read_file, write_file};
+use super::{Case, CaseArgs, FILE_BYTES_MAX, read_file, write_file};
 use crate::output::{Tongue, say};
 use crate::problem::Problem;
 use crate::verb::trace::{print, print_json};
@@ -36,7 +37,7 @@ pub struct Args {
     /// Where evidence is, e.g. a report's number; may be given several times.
     #[arg(long, value_name = "TEXT")]
     evidence: Vec<String>,
-    /// Certificate of the cut, as `leckwehr takedown plan --out` writes it, with estate.json beside it. It is checked.
+    /// Certificate of the cut, as `leckwehr takedown plan --out` writes it. It is checked against this estate and this analysis.
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// File to write; PARTNER.attestation.json unless given.
@@ -60,7 +61,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     let mut ground = AttestationGround {
         changed: args.changed.clone(),
         evidence: args.evidence.clone(),
-        separation: args.certificate.as_deref().map(proof).transpose()?,
+        separation: args.certificate.as_deref().map(|file| proof(file, &case)).transpose()?,
     };
     if let Some(folder) = &args.case.ledger {
         let (situation, checkpoint) = ledger(folder)?;
@@ -93,14 +94,14 @@ struct Sealed {
     targets: Vec<String>,
 }
 
-/// Checks a certificate and keeps what names it: nobody is told of a proof that does not hold.
-fn proof(path: &Path) -> Result<SeparationProof, Problem> {
-    let hint = "name the certificate.json of `leckwehr takedown plan --out`, with estate.json beside it";
+/// Checks a certificate against this estate and this analysis, and keeps what names it: nobody is told of a proof that does not hold.
+fn proof(path: &Path, case: &Case) -> Result<SeparationProof, Problem> {
+    let hint = "name the certificate.json of `leckwehr takedown plan --out` for the same estate and analysis";
     let bytes = read_file(path, FILE_BYTES_MAX, hint)?;
-    let estate = read_file(&path.parent().unwrap_or(Path::new("")).join(ESTATE), FILE_BYTES_MAX, hint)?;
+    let impact = serde_json::to_vec(&case.impact).unwrap_or_default();
     let bad =
         |reason: String| Problem::plain("LW-CONTAIN-032", format!("{} proves nothing: {reason}", path.display())).hint(hint);
-    check_cut(&bytes, &estate, None, None).map_err(|refusal| bad(refusal.to_string()))?;
+    check_cut(&bytes, &estate_json(&case.estate), Some(&impact), None).map_err(|refusal| bad(refusal.to_string()))?;
     let sealed: Sealed = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
     Ok(SeparationProof {
         seal: sealed.seal,

@@ -16,8 +16,9 @@ const HOURS_MAX: i64 = 90 * 24;
 
 /// Hand your right to approve on for some hours, or say that you are away.
 ///
-/// Writes a signed statement; it counts once `leckwehr takedown run` or `resume` is given it with --word, and is a fact then. Who is
-/// away approves nothing meanwhile, and the protocol says who stands in. Example:
+/// Writes a signed statement; it counts once `leckwehr takedown run` or `resume` is given it with --word, and is a fact then. Under a
+/// protocol (`protocol = …` in room.toml) the word of who is away does not count for plans meanwhile, and the protocol says who
+/// stands in. Example:
 ///
 ///     leckwehr takedown delegate --as anna --key anna.approver --to cem --hours 8
 ///     leckwehr takedown delegate --as anna --key anna.approver --away --hours 72

@@ -3,6 +3,7 @@ use std::process::ExitCode;
 
 use leckwehr_contain::reconnect_plan;
 
+use super::room::now;
 use super::{attestation, read_protocol, write_file};
 use crate::problem::Problem;
 use crate::verb::trace::{print, print_json};
@@ -25,9 +26,9 @@ pub struct Args {
     /// The agreed protocol: a clause must allow the return.
     #[arg(long, value_name = "FILE")]
     protocol: PathBuf,
-    /// Generation of the plan; a guard refuses older ones.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    generation: u64,
+    /// Generation of the plan; a guard refuses older ones. The milliseconds since 1970 unless given, as control rooms count.
+    #[arg(long, value_name = "N")]
+    generation: Option<u64>,
     /// Folder for plan.json.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -49,7 +50,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
         }
         told.push(attestation);
     }
-    let plan = reconnect_plan(&told, &estate, &protocol, args.generation).map_err(|error| {
+    let generation = args.generation.unwrap_or_else(|| now().0.unsigned_abs() / 1_000_000);
+    let plan = reconnect_plan(&told, &estate, &protocol, generation).map_err(|error| {
         let problem = Problem::new("LW-CONTAIN-004", "no return can be planned", &error);
         problem.hint("only connections with a switch come back by plan; a clause must name the measure `reconnect`")
     })?;

@@ -11,7 +11,7 @@ use super::write_file;
 use crate::problem::Problem;
 use crate::verb::trace::{print, print_json};
 
-/// Say no to a plan, with your name and a reason: it becomes a fact that everybody sees who is asked to approve it.
+/// Say no to a plan, with your name and a reason: it becomes a fact that `leckwehr takedown status` shows.
 ///
 /// It counts once `leckwehr takedown run` or `resume` is given it with --word. It takes nobody's word away: whether the plan has enough
 /// is another question.

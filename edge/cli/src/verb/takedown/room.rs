@@ -284,6 +284,9 @@ pub(super) fn text_of(view: &PlanView) -> String {
         view.words.len(),
         view.approvals.join(", ")
     );
+    for (name, reason) in &view.refusals {
+        let _ = writeln!(text, "  {name} says no: {reason}");
+    }
     if let Some((at, by, reason)) = &view.undo {
         let _ = writeln!(text, "  TO BE UNDONE since {at} by {by}: {reason}");
     }

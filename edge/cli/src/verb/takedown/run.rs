@@ -210,6 +210,13 @@ pub(super) fn tell(room: &OpenRoom, plan: &PlanRecord, ended: &TakedownEnd, json
             ("waits", who.join(", ") + &then.unwrap_or_default())
         }
     };
+    if let TakedownEnd::Waits { until: Some(until), .. } = ended
+        && let Some(end) = view.words.iter().map(|word| word.valid_until).min().filter(|end| end < until)
+    {
+        say(&format!(
+            "a word for the plan ends at {end}, before that: have it approved anew by then, and hand it to `leckwehr takedown resume`"
+        ));
+    }
     if json {
         print_json(&json!({ "ended": word, "reason": reason, "plan": view }))?;
     } else {

@@ -248,6 +248,44 @@ fn the_protocols_order_is_kept_by_guards_programs_and_people() {
     );
 }
 
+/// Red if the time of a notice holds anything else back, if a cut that was left out is not opened again, or if work counts only
+/// while it is not late.
+#[test]
+fn a_notice_holds_its_own_connection_back_and_late_work_counts() {
+    if !in_namespace("crash::measures::a_notice_holds_its_own_connection_back_and_late_work_counts") {
+        return;
+    }
+    let folder = prepare();
+    let mut place = Place::build(&folder);
+    place.config.confirmers = vec![confirmer("carla", "crew:hall")];
+    let plan = plan_of(
+        PlanKind::Takedown,
+        &[
+            // Nobody tells the vendor in time, and the time of the notice is an hour.
+            ("notify", "crew:hall", "vendor", 0),
+            ("await-notice", "crew:hall", "vendor", HOUR_MS),
+            ("cut-connection", "guard-a", "vendor", 50),
+            ("isolate-host", "guard-a", "a1", 50),
+            ("isolate-host", "guard-b", "b1", 50),
+        ],
+    );
+    let mut work = Work::begin(&place, &folder, plan, Runbook::default());
+    assert_eq!(work.go_on(), TakedownEnd::Ended(Ended::Complete));
+    assert!(work.is_verified(4) && work.is_verified(5) && !work.is_verified(3));
+    assert_eq!(place.cut().len(), 2, "a cut that was left out keeps no other back");
+    // Told at last: the hour runs from now, and the connection is the only thing that waits.
+    assert_eq!(work.confirm("carla", 1), None);
+    assert_eq!(
+        waits_for(work.go_on()),
+        [(2, "crew:hall".to_owned()), (3, "guard-a".to_owned())]
+    );
+    assert!(work.is_verified(1) && place.cut().len() == 2);
+    let TakedownEnd::Waits { until: Some(until), .. } = work.go_on() else {
+        unreachable!("it waits");
+    };
+    assert!(until > now().plus_ms(3_500_000), "{until}");
+}
+
 /// Red if an approver's word is taken for a partner's, or the connection is opened before both gave theirs.
 #[test]
 fn a_partner_comes_back_after_both_sides_gave_their_word() {
