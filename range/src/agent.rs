@@ -23,10 +23,11 @@ impl Executor for HostAgent {
             (Action::Query, "features") => Ok(Reply::done(json!({"sequence": self.host.sensor.last_sequence()}))),
             (Action::Query, "x-leckwehr:files") => self.files(),
             (Action::Query, "x-leckwehr:versions") => Ok(self.versions(order.target_text())),
+            (Action::Query, "x-leckwehr:numbers") => Ok(self.numbers()),
             (Action::Query, "x-leckwehr:version") => self.version(order.target_text()),
             (Action::Scan, _) => self.scan(order.target_text()).await,
             (Action::Set, _) => self.rotate(order),
-            (Action::Investigate, _) => self.host.sweep().map(|()| Reply::done(json!({}))).map_err(failed),
+            (Action::Investigate, _) => self.sweep(),
             (Action::Restore, _) => self.restore(order),
             _ => Err(Refusal::NotImplemented),
         }
@@ -56,6 +57,18 @@ impl HostAgent {
                    "bytes": v.content.len(), "encrypted": looks_encrypted(&v.content)})
         });
         Reply::done(json!({"versions": rows.collect::<Vec<_>>()}))
+    }
+
+    /// Numbers of all versions that the vault holds, for every system: it counts them, and takes none back.
+    fn numbers(&self) -> Reply {
+        let versions = self.host.vault.lock().unwrap_or_else(PoisonError::into_inner);
+        Reply::done(json!({"numbers": versions.iter().map(|v| v.number).collect::<Vec<_>>()}))
+    }
+
+    /// Removes what an attacker leaves, and compares the rest with how the host was installed.
+    fn sweep(&self) -> Result<Reply, Refusal> {
+        self.host.sweep().map_err(failed)?;
+        Ok(Reply::done(json!({"differences": self.host.differences().map_err(failed)?})))
     }
 
     fn version(&self, number: &str) -> Result<Reply, Refusal> {

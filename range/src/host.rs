@@ -148,6 +148,22 @@ impl Host {
         Ok(())
     }
 
+    /// Returns how this host is configured other than it was installed: accounts that came or went, secrets that lie around.
+    pub fn differences(&self) -> io::Result<Vec<String>> {
+        let (now, installed) = (self.accounts().clone(), &self.role.accounts);
+        let came = now.keys().filter(|user| !installed.contains_key(*user));
+        let went = installed.keys().filter(|user| !now.contains_key(*user));
+        let accounts = came
+            .map(|u| format!("account {u} is new"))
+            .chain(went.map(|u| format!("account {u} is gone")));
+        let left = self
+            .files
+            .list("secrets")?
+            .into_iter()
+            .map(|path| format!("{path} lies there"));
+        Ok(accounts.chain(left).collect())
+    }
+
     /// Changes a file, on the word of `user`; the backup agent ships the new version. Done means: the vault has it, and it is
     /// still what lies here. A shipment that hung in a cut may arrive after the file was restored to an older version.
     pub async fn change(&self, from: Ipv4Addr, user: &str, path: &str, content: &[u8]) -> io::Result<()> {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::attacker::Act;
 use crate::books::Books;
 use crate::director::{Played, Seconds, Truth};
+use crate::returns::{ReturnScore, return_score};
 
 /// Hosts: true ones, and how the control room did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -152,6 +153,8 @@ pub struct Score {
     pub files: FileScore,
     /// Service minutes.
     pub service_minutes: ServiceScore,
+    /// How systems and services came back.
+    pub restoration: ReturnScore,
     /// Ledger.
     pub ledger: LedgerScore,
     /// Claims.
@@ -188,6 +191,9 @@ pub fn score(played: &Played, books: &Books, network: &'static str, seed: u64) -
         messages: message_score(truth),
         files: file_score(truth),
         service_minutes: service_score(books),
+        restoration: return_score(books, truth, |system, path| {
+            damaged(truth).iter().any(|(s, p)| *s == system && *p == path)
+        }),
         ledger: LedgerScore {
             entries: books.entries,
             verified: books.verified,
@@ -244,6 +250,17 @@ fn reasons(score: &Score, truth: &Truth) -> Vec<String> {
             format!("{} messages were duplicated", score.messages.duplicated),
         ),
         (score.files.lost == 0, format!("{} files were lost", score.files.lost)),
+        (
+            score.restoration.gates_skipped == 0,
+            format!("{} gates were skipped", score.restoration.gates_skipped),
+        ),
+        (
+            score.restoration.restored_over_newer == 0,
+            format!(
+                "{} files were restored over newer ones",
+                score.restoration.restored_over_newer
+            ),
+        ),
         (score.ledger.verified, "the ledger did not verify".into()),
         (
             score.claims.untrue == 0,
@@ -363,9 +380,14 @@ fn message_score(truth: &Truth) -> MessageScore {
     }
 }
 
-fn file_score(truth: &Truth) -> FileScore {
+/// Files that the attacker encrypted or deleted.
+fn damaged(truth: &Truth) -> BTreeSet<(&String, &String)> {
     let acts = truth.diary.iter().filter(|e| matches!(e.act, Act::Encrypted | Act::Deleted));
-    let damaged: BTreeSet<(&String, &String)> = acts.filter_map(|e| Some((truth.systems.get(&e.host)?, &e.path))).collect();
+    acts.filter_map(|e| Some((truth.systems.get(&e.host)?, &e.path))).collect()
+}
+
+fn file_score(truth: &Truth) -> FileScore {
+    let damaged = damaged(truth);
     let right = |system: &String, path: &String| {
         let found = truth.found.get(system).and_then(|files| files.get(path));
         let expected = truth.files.get(system).and_then(|files| files.get(path));
@@ -392,7 +414,7 @@ fn service_score(books: &Books) -> ServiceScore {
             .map(|(at, _)| *at)
             .chain([books.situation.as_of]);
         for ((from, level), to) in service.changes.iter().zip(ends) {
-            if *level == ServiceLevel::Off {
+            if *level < ServiceLevel::Limited {
                 lost_s += to.seconds_since(*from);
             }
         }
@@ -402,7 +424,7 @@ fn service_score(books: &Books) -> ServiceScore {
         .situation
         .services
         .values()
-        .filter(|s| s.changes.iter().any(|(_, l)| *l == ServiceLevel::Off))
+        .filter(|s| s.changes.iter().any(|(_, l)| *l < ServiceLevel::Limited))
         .count();
     let planned_ms: u64 = restore.map(|p| p.plan.steps.iter().map(|s| s.planned_ms).sum::<u64>()).sum();
     ServiceScore {

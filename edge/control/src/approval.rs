@@ -294,7 +294,7 @@ impl<W: Wires> Room<W> {
         }
         while !may_begin(&self.config, &mut self.journal, plan)? {
             match timeout(Duration::from_millis(LOOK_MS), self.inputs.recv()).await {
-                Err(_) => {}
+                Err(_) => self.renew_due_leases().await?,
                 Ok(None) => return Err(ControlError::Deserted),
                 Ok(Some(Input::Approved { hash, approval })) if hash == plan.hash => {
                     take_word(&self.config, &mut self.journal, plan, &approval)?;

@@ -13,11 +13,11 @@ use leckwehr_contain::harm_of;
 use leckwehr_estate::Estate;
 use leckwehr_incident::{PlanRecord, PlanStep, PlanView, Situation, StepOutcome, StepPlace, Timestamp, What};
 use leckwehr_restore::{
-    Replan, RestorePlan, StepKind, follow, gates_closed, judge, places, ready, services_now, stuck, to_reopen,
+    Replan, RestorePlan, ServiceForecast, StepKind, follow, gates_closed, judge, places, ready, services_now, stuck, to_reopen,
 };
 
 use crate::error::ControlError;
-use crate::execution::{Actuator, Execution, Journal, Reading};
+use crate::execution::{Actuator, Execution, Journal, Reading, open_steps};
 
 /// Steps done side by side.
 const SIDE_BY_SIDE_MAX: usize = 16;
@@ -78,6 +78,8 @@ pub struct Course<'a> {
     plan: &'a PlanRecord,
     estate: &'a Estate,
     try_again: bool,
+    /// Who was lost and away when it was looked at last; nothing before the first look.
+    seen: Option<Moment>,
 }
 
 impl<'a> Course<'a> {
@@ -87,6 +89,7 @@ impl<'a> Course<'a> {
             plan,
             estate,
             try_again: true,
+            seen: None,
         }
     }
 
@@ -102,7 +105,7 @@ impl<'a> Course<'a> {
         if !journal.plan(&self.plan.hash)?.order.is_empty() {
             return Ok(());
         }
-        self.order(journal, &places(plan), "as it was approved", plan)
+        self.order(journal, &places(plan), "as it was approved", &plan.service_forecasts)
     }
 
     /// Carries the plan on, from wherever the facts say that it is, until nothing is left that can be done now.
@@ -112,7 +115,7 @@ impl<'a> Course<'a> {
     /// # Errors
     /// The journal cannot be written: the next effect is not begun.
     pub async fn run<A: Ways>(
-        &self,
+        &mut self,
         journal: &mut Journal,
         ways: impl Fn(&Situation) -> A,
         again: impl Fn(&Situation, Timestamp) -> RestorePlan,
@@ -129,33 +132,58 @@ impl<'a> Course<'a> {
     /// # Errors
     /// The journal cannot be written: the next effect is not begun.
     pub async fn go_on<A: Ways>(
-        &self,
+        &mut self,
         journal: &mut Journal,
         ways: impl Fn(&Situation) -> A,
         again: impl Fn(&Situation, Timestamp) -> RestorePlan,
     ) -> Result<Option<CourseEnd>, ControlError> {
         self.follow(journal)?;
+        let now = self.moment(journal);
+        let happened = self.seen.replace(now.clone()).map(|before| now.since(&before));
+        if let Some(reason) = happened.filter(|reason| !reason.is_empty()) {
+            return self.plan_again(journal, &reason, again);
+        }
         let actuator = ways(journal.situation());
-        let before = self.moment(journal);
         let batch = match self.batch(journal, &actuator)? {
             Next::Do(batch) => batch,
             Next::Wait(work) => return Ok(Some(CourseEnd::WaitsForPeople { work })),
             Next::Nothing if self.try_again(journal)? => return Ok(None),
+            // What waited only for the end of others can be tried after that.
+            Next::Nothing if self.give_up(journal)? => return Ok(None),
             Next::Nothing => {
-                self.give_up(journal)?;
+                self.leave_to_people(journal)?;
                 self.follow(journal)?;
                 return Ok(Some(CourseEnd::Complete));
             }
         };
         self.carry_out(journal, &actuator, &batch).await?;
         self.follow(journal)?;
-        let Some(reason) = self.event(journal, &batch, &before)? else {
+        let view = journal.plan(&self.plan.hash)?;
+        let happened: Vec<String> = batch.iter().filter_map(|step| what_happened(view, step)).collect();
+        match happened.is_empty() {
+            true => Ok(None),
+            false => self.plan_again(journal, &happened.join("; "), again),
+        }
+    }
+
+    /// Plans anew because of what happened: another order if the approval covers that, else an end.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn plan_again(
+        &self,
+        journal: &mut Journal,
+        reason: &str,
+        again: impl Fn(&Situation, Timestamp) -> RestorePlan,
+    ) -> Result<Option<CourseEnd>, ControlError> {
+        let view = journal.plan(&self.plan.hash)?;
+        if view.ordered.as_ref().is_some_and(|(times, _)| *times >= ORDERS_MAX) {
             return Ok(None);
-        };
+        }
         let plan = again(journal.situation(), journal.now());
-        match judge(journal.plan(&self.plan.hash)?, &plan) {
-            Replan::Covered { order } => {
-                self.order(journal, &order, &reason, &plan)?;
+        match judge(view, &plan, self.estate) {
+            Replan::Covered { order, forecasts } => {
+                self.order(journal, &order, reason, &forecasts)?;
                 Ok(None)
             }
             Replan::Widened { why } => {
@@ -242,18 +270,20 @@ impl<'a> Course<'a> {
         Ok(any)
     }
 
-    /// Ends what cannot be begun, and leaves to people what stays cut.
-    fn give_up(&self, journal: &mut Journal) -> Result<(), ControlError> {
+    /// Ends what cannot be begun. False if there is nothing.
+    fn give_up(&self, journal: &mut Journal) -> Result<bool, ControlError> {
         let view = journal.plan(&self.plan.hash)?;
-        let ended = stuck(view).into_iter().map(|(step, why)| What::StepEnded {
-            plan: self.plan.hash.clone(),
-            step,
-            outcome: StepOutcome::NotApplied {
-                reason: format!("held back: {why}"),
-            },
-        });
-        let ended = ended.collect();
+        let held = stuck(view).into_iter();
+        let ended: Vec<What> = held
+            .flat_map(|(step, why)| ended(&self.plan.hash, step, format!("held back: {why}")))
+            .collect();
+        let any = !ended.is_empty();
         journal.record(BY, ended)?;
+        Ok(any)
+    }
+
+    /// Says what stays cut and why; people decide.
+    fn leave_to_people(&self, journal: &mut Journal) -> Result<(), ControlError> {
         let (view, mut asked) = (journal.plan(&self.plan.hash)?, Vec::new());
         for step in self.plan.steps.iter().filter(|s| s.action == StepKind::Reconnect.word()) {
             let outcome = view.steps.get(&step.number).and_then(|s| s.ended.as_ref());
@@ -286,41 +316,34 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Returns what happened that the plan did not foresee.
-    fn event(&self, journal: &Journal, batch: &[PlanStep], before: &Moment) -> Result<Option<String>, ControlError> {
-        let view = journal.plan(&self.plan.hash)?;
-        if view.ordered.as_ref().is_some_and(|(times, _)| *times >= ORDERS_MAX) {
-            return Ok(None);
-        }
-        let now = self.moment(journal);
-        let mut events: Vec<String> = now
-            .isolated
-            .difference(&before.isolated)
-            .map(|id| format!("{id} fell"))
-            .collect();
-        let gone = now.crews_away.difference(&before.crews_away);
-        events.extend(gone.map(|crew| format!("crew {crew} is gone")));
-        for step in batch {
-            if let Some(what) = what_happened(view, step) {
-                events.push(what);
-            }
-        }
-        Ok((!events.is_empty()).then(|| events.join("; ")))
-    }
-
-    fn order(&self, journal: &mut Journal, order: &[StepPlace], reason: &str, plan: &RestorePlan) -> Result<(), ControlError> {
-        let chunks = order.chunks(PLACES_MAX).enumerate();
+    /// Writes down in which order open steps are done from now on, and when services are expected. Steps that the order leaves
+    /// out end.
+    fn order(
+        &self,
+        journal: &mut Journal,
+        order: &[StepPlace],
+        reason: &str,
+        forecasts: &[ServiceForecast],
+    ) -> Result<(), ControlError> {
+        let plan = &self.plan.hash;
+        // An empty order is one, too.
+        let chunks = order.chunks(PLACES_MAX).map(<[_]>::to_vec);
+        let chunks = chunks.chain(order.is_empty().then(Vec::new)).enumerate();
         let mut facts: Vec<What> = chunks
             .map(|(index, steps)| What::PlanOrdered {
-                plan: self.plan.hash.clone(),
+                plan: plan.clone(),
                 begins: index == 0,
-                steps: steps.to_vec(),
+                steps,
                 reason: reason.to_owned(),
             })
             .collect();
+        let kept: BTreeSet<u32> = order.iter().map(|place| place.number).collect();
+        let view = journal.plan(plan)?;
+        let left_out = open_steps(view).into_iter().filter(|step| !kept.contains(&step.number));
+        facts.extend(left_out.flat_map(|step| ended(plan, step.number, format!("not needed any more: {reason}"))));
         let now = journal.now();
         let in_ms = |ms: u64| now.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX));
-        for forecast in &plan.service_forecasts {
+        for forecast in forecasts {
             if let (Some(p50), Some(p90)) = (forecast.full_ms, forecast.full_p90_ms) {
                 facts.push(What::Forecasted {
                     service: forecast.service.clone(),
@@ -331,6 +354,16 @@ impl<'a> Course<'a> {
         }
         journal.record(BY, facts)
     }
+}
+
+/// The facts of a step that is ended without having been done.
+fn ended(plan: &str, step: u32, reason: String) -> [What; 2] {
+    let (plan, outcome) = (plan.to_owned(), StepOutcome::NotApplied { reason });
+    let intended = What::StepIntended {
+        plan: plan.clone(),
+        step,
+    };
+    [intended, What::StepEnded { plan, step, outcome }]
 }
 
 /// Returns the changes of level that services are due, from systems and cut connections.
@@ -359,9 +392,22 @@ enum Next {
 }
 
 /// What is held against later to see that something happened.
+#[derive(Clone)]
 struct Moment {
     isolated: BTreeSet<String>,
     crews_away: BTreeSet<String>,
+}
+
+impl Moment {
+    /// What happened since an earlier moment that no plan foresees, in words; empty if nothing did.
+    fn since(&self, before: &Self) -> String {
+        let fell = self.isolated.difference(&before.isolated).map(|id| format!("{id} fell"));
+        let gone = self.crews_away.difference(&before.crews_away);
+        let back = before.crews_away.difference(&self.crews_away);
+        let crews = gone.map(|crew| format!("crew {crew} is gone"));
+        let crews = crews.chain(back.map(|crew| format!("crew {crew} is back")));
+        fell.chain(crews).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// A step that failed or took much longer than planned.

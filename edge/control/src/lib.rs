@@ -14,6 +14,7 @@
 //! - It holds no approver's key: approvals come from people.
 
 mod actuator;
+mod agents;
 mod annex;
 mod approval;
 mod books;
@@ -28,7 +29,6 @@ mod execution;
 mod files;
 mod fit;
 mod folder;
-mod gate;
 mod hunt;
 mod limits;
 mod measures;
@@ -51,7 +51,7 @@ mod what_if;
 mod word;
 
 pub use actuator::{
-    CommandWay, ManualWay, Orders, PROGRAM_MS_MAX, PROGRAM_OUTPUT_BYTES_MAX, Program, ProgramEnd, ProgramError,
+    CommandWay, GuardOrders, ManualWay, Orders, PROGRAM_MS_MAX, PROGRAM_OUTPUT_BYTES_MAX, Program, ProgramEnd, ProgramError,
     RUNBOOK_BYTES_MAX, ResticWay, Runbook, RunbookActuator, RunbookError, RunbookStep, UnitState, UnitWay, WithoutOrders,
 };
 pub use approval::{

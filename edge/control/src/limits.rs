@@ -1,7 +1,7 @@
 use leckwehr_incident::What;
 
 /// What the rooms cannot do yet and a responder might take for done. Every incident says so, and counts it as unknown.
-const NOT_BUILT: [(&str, &str); 9] = [
+const NOT_BUILT: [(&str, &str); 8] = [
     (
         "detect",
         "the room that cuts does not listen for silent sensors and shifted clocks: run `leckwehr watch` beside it",
@@ -15,15 +15,10 @@ const NOT_BUILT: [(&str, &str); 9] = [
         "without an agreed protocol systems are neither drained nor captured for forensics; with one, that is people's work in this room: \
          `leckwehr takedown run` knows runbooks too",
     ),
-    (
-        "restore",
-        "a restoration that is interrupted is planned and approved anew for what is left of it; gates whose evidence is kept, runbooks and \
-         re-planning are not used by this room yet",
-    ),
     ("restore", "crews have no shift calendars, and backups no bandwidth"),
     (
         "restore",
-        "the gate clean sweeps sessions and cached secrets, not programs and configuration",
+        "the gate clean rests on what a system's own agent says of its sessions, secrets and accounts, not on its programs",
     ),
     ("publish", "private views of single customers are not encrypted"),
     ("eau", "documents are looked at, not validated"),

@@ -1,51 +1,49 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use leckwehr_crypt::{hex, random_bytes};
-use leckwehr_guard::{Action, Order};
-use leckwehr_incident::{Claim, ClaimTopic, Confidence, Phase, PlanStep, ServiceLevel, StepOutcome, What};
-use leckwehr_restore::{RestoreConfig, RestorePlan, StepKind, plan_restore};
+use leckwehr_incident::{
+    Claim, ClaimTopic, Confidence, Phase, PlanRecord, PlanStep, PlanView, ServiceLevel, Situation, StepOutcome, Timestamp, What,
+};
+use leckwehr_restore::{RestoreConfig, RestorePlan, StepKind, plan_restore, restorations};
 
+use crate::agents::Agents;
 use crate::config::{Output, Wires};
-use crate::errand::{Errand, Warranted};
+use crate::course::{Course, CourseEnd};
+use crate::errand::Warranted;
 use crate::error::ControlError;
 use crate::room::Room;
-use crate::takedown::agent;
 
 /// Hours until a claim of this room must be looked at again.
 pub(crate) const REVIEW_MS: i64 = 6 * 3_600_000;
 
 impl<W: Wires> Room<W> {
-    /// Plans the return, gets it approved, and brings everything back wave by wave.
+    /// Plans the return, gets it approved, and brings everything back, step by step through its gates. A plan that is under way
+    /// is carried on as it was approved.
     pub(crate) async fn restore(&mut self) -> Result<(), ControlError> {
-        let generation = self.next_generation();
-        let config = RestoreConfig {
-            generation,
-            minute_ms: self.config.minute_ms,
-            ..RestoreConfig::default()
+        let mut plan = match self.restoration_under_way() {
+            Some(record) => (record, None),
+            None => {
+                let plan = self
+                    .proposed_already()
+                    .unwrap_or_else(|| self.plan_return(self.next_generation()));
+                self.put_to_people(&plan)?;
+                (plan.to_record(), Some(plan))
+            }
         };
-        let plan = plan_restore(self.journal.situation(), &self.config.estate, &config);
-        let open = plan
-            .open_decisions
-            .iter()
-            .chain(&plan.warnings)
-            .map(|what| What::DecisionOpen {
-                room: "restore".into(),
-                what: what.clone(),
-            });
-        let open = open.collect();
-        self.record("restore", open)?;
-        let warrant = self.approvals(&plan.to_record()).await?;
-        // A room that was killed while it restored plans the rest anew.
-        if self.journal.situation().phase != Phase::Restoring {
-            self.enter(Phase::Restoring, "the restoration plan is approved")?;
-        }
-        self.publish().await?;
-        let waves: BTreeSet<u32> = plan.steps.iter().map(|s| s.wave).collect();
-        for wave in waves {
-            self.run_wave(&plan, wave, &warrant).await?;
-            self.take_waiting()?;
-        }
-        self.record_levels("restored, under observation")?;
+        let warrant = loop {
+            let warrant = self.approvals(&plan.0).await?;
+            if self.journal.situation().phase != Phase::Restoring {
+                self.enter(Phase::Restoring, "the restoration plan is approved")?;
+            }
+            self.publish().await?;
+            match self.carry_back(&warrant, plan.1.as_ref()).await? {
+                CourseEnd::Widened { plan: wider, why } => {
+                    self.ask_people("restore", vec![format!("a new plan goes further: {}", why.join("; "))])?;
+                    self.put_to_people(&wider)?;
+                    plan = (wider.to_record(), Some(*wider));
+                }
+                CourseEnd::Complete | CourseEnd::WaitsForPeople { .. } => break warrant,
+            }
+        };
         self.claim_restoration()?;
         self.claim_lifted()?;
         let reason = self.how_it_ended(&warrant);
@@ -53,156 +51,135 @@ impl<W: Wires> Room<W> {
         self.publish().await
     }
 
-    async fn run_wave(&mut self, plan: &RestorePlan, wave: u32, warrant: &Warranted) -> Result<(), ControlError> {
-        let kinds = [
-            StepKind::RotateCredentials,
-            StepKind::Sweep,
-            StepKind::RestoreFiles,
-            StepKind::Probe,
-            StepKind::Reconnect,
-        ];
-        for kind in kinds {
-            let numbers: BTreeSet<u32> = plan
-                .steps
-                .iter()
-                .filter(|s| s.wave == wave && s.kind == kind)
-                .map(|s| s.number)
-                .collect();
-            let steps: Vec<PlanStep> = warrant
-                .plan
-                .steps
-                .iter()
-                .filter(|s| numbers.contains(&s.number))
-                .cloned()
-                .collect();
-            if steps.is_empty() {
-                continue;
-            }
-            match kind {
-                StepKind::RotateCredentials => self.rotate(warrant, &steps).await?,
-                StepKind::Sweep => {
-                    let sweep = |step: &PlanStep| Order::new(Action::Investigate, "x-leckwehr:system", step.target.clone());
-                    self.execute_steps(warrant, &steps, sweep).await?;
-                }
-                StepKind::RestoreFiles => {
-                    for step in &steps {
-                        self.restore_files(warrant, step).await?;
-                    }
-                }
-                StepKind::Probe => self.probe_steps(warrant, &steps).await?,
-                StepKind::Reconnect => {
-                    let passed = self.hold_back(plan, warrant, steps)?;
-                    self.reconnect(warrant, &passed).await?;
-                }
-            }
-        }
-        Ok(())
+    fn plan_return(&self, generation: u64) -> RestorePlan {
+        let config = RestoreConfig {
+            generation,
+            minute_ms: self.config.minute_ms,
+            ..RestoreConfig::default()
+        };
+        plan_restore(self.journal.situation(), &self.config.estate, &config)
     }
 
-    /// Gives each stolen account a new secret on every system it is valid on, under the step's warrant.
-    async fn rotate(&mut self, warrant: &Warranted, steps: &[PlanStep]) -> Result<(), ControlError> {
-        for step in steps {
-            self.intend(warrant, step)?;
-            let secret = hex(&random_bytes::<16>().map_err(|error| ControlError::Keys(Box::new(error)))?);
-            let (executors, missing) = self.agents_of(&step.target);
-            let order =
-                Order::new(Action::Set, "x-leckwehr:account", step.target.clone()).with("x-leckwehr:secret", secret.clone());
-            let errands = executors.iter().map(|e| Errand {
-                executor: e.clone(),
-                order: order.clone(),
-                steps: vec![step.number],
-            });
-            let answers = self.run_errands(errands.collect(), Some(warrant)).await;
-            let refused = executors.iter().zip(&answers).filter(|(_, answer)| answer.is_err());
-            let silent: Vec<String> = refused.map(|(executor, _)| executor.clone()).chain(missing).collect();
-            let outcome = match (executors.len(), silent.as_slice()) {
-                (0, []) => StepOutcome::Doubtful {
-                    reason: "no agent is there to change it".into(),
-                },
-                (agents, []) => StepOutcome::Verified {
-                    evidence: format!("changed by {agents} agents"),
-                },
-                (_, silent) => StepOutcome::Doubtful {
-                    reason: format!("the change is not confirmed by {}", silent.join(", ")),
-                },
-            };
-            self.end(warrant, step, outcome)?;
-            self.say(Output::Secret {
-                account: step.target.clone(),
-                secret,
-            });
-        }
-        Ok(())
+    /// What a plan leaves to people.
+    fn put_to_people(&mut self, plan: &RestorePlan) -> Result<(), ControlError> {
+        let open = plan.open_decisions.iter().chain(&plan.warnings).cloned();
+        self.ask_people("restore", open.collect())
     }
 
-    /// The agents that can change an account's secret where it is valid, and those that would be needed and are not there. An
-    /// account that the estate does not know is valid everywhere.
-    fn agents_of(&self, account: &str) -> (Vec<String>, Vec<String>) {
-        let executors = &self.config.executors;
-        match self.config.estate.accounts.get(account) {
-            Some(known) => {
-                let wanted = known.logs_on_to.iter().map(|system| agent(system));
-                wanted.partition(|executor| executors.contains_key(executor))
+    /// The newest restoration that was begun since this incident was declared. It is carried on even if every step ended: then
+    /// the room was killed before it said so.
+    fn restoration_under_way(&self) -> Option<PlanRecord> {
+        let newest = self
+            .restorations()
+            .filter(|view| view.ordered.is_some())
+            .max_by_key(|view| view.plan.generation);
+        newest.map(|view| view.plan.clone())
+    }
+
+    /// The plan that people were asked about before this room was killed, if it would still be made so.
+    fn proposed_already(&self) -> Option<RestorePlan> {
+        let newest = self.restorations().max_by_key(|view| view.plan.generation)?;
+        let plan = self.plan_return(newest.plan.generation);
+        (plan.hash == newest.plan.hash).then_some(plan)
+    }
+
+    fn restorations(&self) -> impl Iterator<Item = &PlanView> {
+        let situation = self.journal.situation();
+        let declared = situation.history.iter().rev().find(|(_, phase, _)| *phase == Phase::Declared);
+        let since = declared.map(|(at, _, _)| *at).unwrap_or_default();
+        restorations(situation).filter(move |view| view.proposed >= since && view.undo.is_none())
+    }
+
+    /// Carries an approved plan out; what comes in meanwhile is looked at between two steps. Without `plan` it is under way.
+    async fn carry_back(&mut self, warrant: &Warranted, plan: Option<&RestorePlan>) -> Result<CourseEnd, ControlError> {
+        let (courier, config, outputs) = (self.courier.clone(), self.config.clone(), self.outputs.clone());
+        let mut course = Course::new(&warrant.plan, &config.estate);
+        let began = self.began(&warrant.plan);
+        let minute_ms = config.minute_ms.max(1);
+        let again = |generation: u64| {
+            let config = &config;
+            move |situation: &Situation, now: Timestamp| {
+                let minutes = now.0.abs_diff(began.0) / 1_000_000 / minute_ms;
+                let config_of_plan = RestoreConfig {
+                    generation,
+                    minute_ms,
+                    crews_called_minutes_ago: u32::try_from(minutes).unwrap_or(u32::MAX),
+                    ..RestoreConfig::default()
+                };
+                plan_restore(situation, &config.estate, &config_of_plan)
             }
+        };
+        match plan {
+            Some(plan) => course.begin(&mut self.journal, plan)?,
             None => {
-                let agents = executors.keys().filter(|executor| executor.starts_with("agent:"));
-                (agents.cloned().collect(), Vec::new())
-            }
-        }
-    }
-
-    async fn reconnect(&mut self, warrant: &Warranted, steps: &[PlanStep]) -> Result<(), ControlError> {
-        let allow = |step: &PlanStep| Order::new(Action::Allow, "x-leckwehr:compartment", step.target.clone());
-        let done = self.execute_steps(warrant, steps, allow).await?;
-        let unconfirmed = steps.iter().zip(&done).filter(|(_, done)| !**done);
-        let unconfirmed = unconfirmed.map(|(s, _)| format!("{} does not confirm that {} is reconnected", s.executor, s.target));
-        self.ask_people("restore", unconfirmed.collect())?;
-        for (step, done) in steps.iter().zip(done) {
-            let target = step.target.clone();
-            match done {
-                true if self.config.estate.connections.contains_key(&target) => {
-                    self.record(
-                        &step.executor,
-                        vec![What::ConnectionCut {
-                            connection: target,
-                            cut: false,
-                        }],
-                    )?;
+                let again = again(self.next_generation());
+                if let Some(end) = course.plan_again(&mut self.journal, "the control room was started again", again)? {
+                    return Ok(end);
                 }
-                true => self.record(
-                    &step.executor,
-                    vec![What::HostIsolated {
-                        system: target,
-                        isolated: false,
-                    }],
-                )?,
-                false => {}
             }
         }
-        self.record_levels("restored, under observation")
+        let mut said = self.ended(&warrant.plan);
+        loop {
+            let again = again(self.next_generation());
+            let ways = |situation: &Situation| Agents::new(&courier, warrant, &config, situation, &outputs);
+            let end = course.go_on(&mut self.journal, ways, again).await?;
+            let ended = self.ended(&warrant.plan);
+            for step in ended.iter().filter(|step| !said.contains(step)) {
+                self.say(Output::Step {
+                    text: format!("{} {}", step.action, step.target),
+                });
+            }
+            said = ended;
+            self.renew_due_leases().await?;
+            self.take_waiting()?;
+            if let Some(end) = end {
+                return Ok(end);
+            }
+        }
     }
 
-    pub(crate) fn intend(&mut self, warrant: &Warranted, step: &PlanStep) -> Result<(), ControlError> {
-        self.record(
-            "control-room",
-            vec![What::StepIntended {
-                plan: warrant.plan.hash.clone(),
-                step: step.number,
-            }],
-        )
+    /// When people were asked for a plan: crews are on their way since then.
+    fn began(&self, plan: &PlanRecord) -> Timestamp {
+        let view = self.journal.situation().plans.get(&plan.hash);
+        view.map_or(self.wires.now(), |view| view.proposed)
     }
 
-    pub(crate) fn end(&mut self, warrant: &Warranted, step: &PlanStep, outcome: StepOutcome) -> Result<(), ControlError> {
-        self.say(Output::Step {
-            text: format!("{} {}", step.action, step.target),
-        });
-        self.record(
-            "control-room",
-            vec![What::StepEnded {
-                plan: warrant.plan.hash.clone(),
-                step: step.number,
-                outcome,
-            }],
+    /// A cut whose lease ends while other systems return would let its system back without its gates.
+    pub(crate) async fn renew_due_leases(&mut self) -> Result<(), ControlError> {
+        match self.renew_at {
+            Some(at) if at <= self.wires.now() => self.renew_leases().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Steps of a plan that ended.
+    fn ended(&self, plan: &PlanRecord) -> Vec<PlanStep> {
+        let view = self.journal.situation().plans.get(&plan.hash);
+        let ended = |step: &&PlanStep| view.is_some_and(|v| v.steps.get(&step.number).is_some_and(|s| s.ended.is_some()));
+        plan.steps.iter().filter(ended).cloned().collect()
+    }
+
+    /// Says how many steps are verified, and what stays cut because a gate was not passed.
+    fn how_it_ended(&self, warrant: &Warranted) -> String {
+        let steps = &warrant.plan.steps;
+        let ended = self.journal.situation().plans.get(&warrant.plan.hash).map(|view| &view.steps);
+        let is_verified = |step: &&PlanStep| {
+            let outcome = ended.and_then(|e| Some(&e.get(&step.number)?.ended.as_ref()?.1));
+            matches!(outcome, Some(StepOutcome::Verified { .. }))
+        };
+        let verified = steps.iter().filter(is_verified).count();
+        if verified == steps.len() {
+            return "every step of the restoration plan is verified".to_owned();
+        }
+        let is_held = |step: &&PlanStep| step.action == StepKind::Reconnect.word() && !is_verified(step);
+        let held: Vec<&str> = steps.iter().filter(is_held).map(|s| s.target.as_str()).collect();
+        let stays = match held.as_slice() {
+            [] => String::new(),
+            held => format!("; until people decide, these stay cut: {}", held.join(", ")),
+        };
+        format!(
+            "{verified} of {} steps of the restoration plan are verified{stays}",
+            steps.len()
         )
     }
 

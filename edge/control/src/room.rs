@@ -70,7 +70,7 @@ pub struct Room<W> {
     /// When the next lease of a cut is to be renewed.
     pub(crate) renew_at: Option<Timestamp>,
     pub(crate) inputs: mpsc::Receiver<Input>,
-    outputs: mpsc::UnboundedSender<Output>,
+    pub(crate) outputs: mpsc::UnboundedSender<Output>,
 }
 
 /// Runs a control room until it is told to finish.

@@ -3,8 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leckwehr_contain::{ContainError, harm_of};
-use leckwehr_guard::Order;
-use leckwehr_incident::{Phase, PlanKind, PlanRecord, PlanStep, PlanView, ServiceLevel, Situation, StepOutcome, What};
+use leckwehr_incident::{Phase, PlanKind, PlanRecord, PlanView, ServiceLevel, Situation, What};
 use leckwehr_trace::claims;
 use tokio::time::timeout;
 
@@ -12,7 +11,7 @@ use crate::actuator::{Runbook, RunbookActuator, WithoutOrders};
 use crate::choice::{chosen, planned};
 use crate::config::{Output, Wires};
 use crate::cut::CutActuator;
-use crate::errand::{Errand, Warranted};
+use crate::errand::Warranted;
 use crate::error::ControlError;
 use crate::execution::{Ended, Execution, NoFaults};
 use crate::measures::{Takedown, TakedownActuator, TakedownEnd, is_switch};
@@ -261,48 +260,6 @@ impl<W: Wires> Room<W> {
         });
         let left_ms = LEASE_MS.cast_signed() - RENEW_AFTER_MS;
         self.renew_at = ends.min().map(|end| end.plus_ms(-left_ms));
-    }
-
-    /// Intent for all, orders side by side, outcome for all. Returns which steps were done.
-    pub(crate) async fn execute_steps(
-        &mut self,
-        warrant: &Warranted,
-        steps: &[PlanStep],
-        order: impl Fn(&PlanStep) -> Order,
-    ) -> Result<Vec<bool>, ControlError> {
-        let plan = &warrant.plan.hash;
-        let intents = steps.iter().map(|s| What::StepIntended {
-            plan: plan.clone(),
-            step: s.number,
-        });
-        self.record("control-room", intents.collect())?;
-        let errands = steps.iter().map(|s| Errand {
-            executor: s.executor.clone(),
-            order: order(s),
-            steps: vec![s.number],
-        });
-        let answers = self.run_errands(errands.collect(), Some(warrant)).await;
-        let mut done = Vec::new();
-        let mut facts = Vec::new();
-        for (step, answer) in steps.iter().zip(answers) {
-            done.push(answer.is_ok());
-            let outcome = match answer {
-                Ok(_) => StepOutcome::Verified {
-                    evidence: format!("{} reports it done and its state shows it", step.executor),
-                },
-                Err(outcome) => outcome,
-            };
-            self.say(Output::Step {
-                text: format!("{} {}", step.action, step.target),
-            });
-            facts.push(What::StepEnded {
-                plan: plan.clone(),
-                step: step.number,
-                outcome,
-            });
-        }
-        self.record("control-room", facts)?;
-        Ok(done)
     }
 
     /// Records the level of every service as it follows from what is off the grid now.

@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
 use leckwehr_estate::{Estate, Need};
-use leckwehr_incident::{PlanKind, PlanView, ServiceLevel, Situation, StepOutcome};
+use leckwehr_incident::{PlanView, ServiceLevel, Situation, StepOutcome};
 
 use crate::order::down;
+use crate::plan::newest_restoration;
 
 /// One thing that keeps a service from running.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +87,7 @@ impl Search<'_> {
 
     /// What the newest restoration plan has next for a system.
     fn due(&self, system: &str) -> String {
-        let restores = self.situation.plans.values().filter(|p| p.plan.kind == PlanKind::Restore);
-        let Some(view) = restores.max_by_key(|p| (p.plan.generation, p.proposed)) else {
+        let Some(view) = newest_restoration(self.situation) else {
             return "no restoration plan is proposed yet".to_owned();
         };
         if view.approvals.is_empty() {

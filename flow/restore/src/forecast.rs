@@ -21,8 +21,8 @@ pub struct ServiceForecast {
     pub full_p90_ms: Option<u64>,
 }
 
-/// Forecasts every service that is down while the affected systems are; `ready_ms` says when each of them is back.
-/// O(affected · needs of the estate).
+/// Forecasts every service that is down while the affected systems are; `ready_ms` says when each of them is back, `u64::MAX`
+/// that it is not. O(affected · needs of the estate).
 pub(crate) fn forecast(estate: &Estate, ready_ms: &BTreeMap<String, u64>, p90_percent: u32) -> Vec<ServiceForecast> {
     let affected: BTreeSet<String> = ready_ms.keys().cloned().collect();
     let down_now = down(estate, &affected);
@@ -41,7 +41,7 @@ pub(crate) fn forecast(estate: &Estate, ready_ms: &BTreeMap<String, u64>, p90_pe
             (service, forecast)
         })
         .collect();
-    let times: BTreeSet<u64> = ready_ms.values().copied().collect();
+    let times: BTreeSet<u64> = ready_ms.values().copied().filter(|at| *at < u64::MAX).collect();
     for at in times {
         let remaining = affected.iter().filter(|id| ready_ms[*id] > at).cloned().collect();
         let down_then = down(estate, &remaining);

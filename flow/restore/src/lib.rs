@@ -13,7 +13,7 @@
 //! - No step stands before one that it needs; a cycle is broken in one named place, with a warning.
 //! - A system that the attacker was in (proven or probable) is restored from a version before the compromise; one that he
 //!   could only have reached is swept. Neither returns to the grid before stolen credentials are changed.
-//! - A gate that is not verified holds its system back ([`held_back`]); the rest of the plan goes on.
+//! - A gate that is not passed holds its system back ([`gates_closed`]); the rest of the plan goes on.
 //! - A gate is passed by evidence that is a fact ([`gate_state`]), or by a person's signed decision, which shows. Levels of
 //!   systems and services follow from facts ([`follow`], [`services_now`]); going back is one of them.
 //! - A new plan is a new order under the old approval, or needs its own ([`judge`]).
@@ -44,8 +44,7 @@ pub use content::{JUDGED_BYTES_MIN, WINDOW_BYTES, evenness, looks_encrypted};
 pub use degraded::{ServiceNow, services_now};
 pub use evidence::{GateState, demanded, gate_state, gates_closed};
 pub use forecast::ServiceForecast;
-pub use gate::held_back;
-pub use plan::{RestoreConfig, RestorePlan, Step, StepKind};
+pub use plan::{RestoreConfig, RestorePlan, Step, StepKind, newest_restoration, restorations};
 pub use planner::plan_restore;
 pub use recovery::{Recovery, TASK_UNIT_MINUTES, Work, recovery};
 pub use replan::{Replan, TRIES_MAX, judge, places, ready, stuck, to_reopen};

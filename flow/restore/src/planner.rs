@@ -6,7 +6,7 @@ use leckwehr_incident::{Situation, Tier};
 use crate::forecast::forecast;
 use crate::order::order;
 use crate::plan::{RestoreConfig, RestorePlan};
-use crate::schedule::schedule;
+use crate::schedule::{away, schedule};
 use crate::steps::{Affected, Writer};
 
 /// Plans the return of everything that is isolated, or that the attacker was proven or probably in.
@@ -23,20 +23,14 @@ pub fn plan_restore(situation: &Situation, estate: &Estate, config: &RestoreConf
     writer.write(&placed);
     let (mut steps, open_decisions, last) = (writer.steps, writer.open_decisions, writer.last);
     warnings.extend(writer.warnings);
-    schedule(&mut steps, estate, config);
+    let away = away(situation);
+    schedule(&mut steps, estate, config, &away);
     let ready = |number: &u32| steps.get(*number as usize - 1).map_or(0, |step| step.end_ms());
     let ready_ms: BTreeMap<String, u64> = last.iter().map(|(id, number)| (id.clone(), ready(number))).collect();
     let forecasts = forecast(estate, &ready_ms, config.p90_percent);
     let down = forecasts.iter().filter_map(|f| estate.services.get(&f.service));
     let harm_eur_per_hour = down.fold(0_u64, |sum, service| sum.saturating_add(service.harm_eur_per_hour));
-    RestorePlan::seal(
-        config.generation,
-        harm_eur_per_hour,
-        steps,
-        forecasts,
-        warnings,
-        open_decisions,
-    )
+    RestorePlan::seal((config, away), harm_eur_per_hour, steps, forecasts, warnings, open_decisions)
 }
 
 fn affected(situation: &Situation, estate: &Estate) -> (BTreeMap<String, Affected>, Vec<String>) {

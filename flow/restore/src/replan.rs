@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use leckwehr_estate::Estate;
 use leckwehr_incident::{PlanRecord, PlanStep, PlanView, StepOutcome, StepPlace};
 
+use crate::forecast::ServiceForecast;
 use crate::plan::{RestorePlan, Step, StepKind};
 
 /// Times that a step is tried in one plan. What fails more often is for people.
@@ -15,6 +17,8 @@ pub enum Replan {
     Covered {
         /// The order of the approved steps that are still open.
         order: Vec<StepPlace>,
+        /// When services that still wait are planned to be back, from now; what is done takes no time any more.
+        forecasts: Vec<ServiceForecast>,
     },
     /// It goes further: people must approve it by its own hash.
     Widened {
@@ -36,9 +40,9 @@ pub fn places(plan: &RestorePlan) -> Vec<StepPlace> {
 /// Judges a new plan against an approved one that is under way.
 ///
 /// People approved steps by what is done to what, by whom. Another order of these steps, other times, and trying one again are
-/// within their word. These are not: a step that they never saw, another executor for one, and a reconnection without a gate
-/// that they were promised in front of it. O(steps · log steps).
-pub fn judge(approved: &PlanView, new: &RestorePlan) -> Replan {
+/// within their word. These are not: a step that they never saw, a reconnection without a gate that they were promised in front
+/// of it, and one of what was reconnected under their word before and is lost again. O(steps · steps).
+pub fn judge(approved: &PlanView, new: &RestorePlan, estate: &Estate) -> Replan {
     let numbers: BTreeMap<(&str, &str), &PlanStep> = approved.plan.steps.iter().map(|s| (key(s), s)).collect();
     let wanted: BTreeMap<u32, Option<&PlanStep>> = new
         .steps
@@ -47,8 +51,13 @@ pub fn judge(approved: &PlanView, new: &RestorePlan) -> Replan {
         .collect();
     let mut why = Vec::new();
     for step in &new.steps {
-        if wanted.get(&step.number).is_none_or(Option::is_none) {
-            why.push(format!("{} {} was never approved", step.kind.word(), step.target));
+        match wanted.get(&step.number).copied().flatten() {
+            None => why.push(format!("{} {} was never approved", step.kind.word(), step.target)),
+            Some(own) if step.kind == StepKind::Reconnect && approved.stands(own.number) => why.push(format!(
+                "{} was lost again after it was reconnected: everything about it is to be done anew",
+                step.target
+            )),
+            Some(_) => {}
         }
     }
     let kept: BTreeSet<u32> = wanted.values().flatten().map(|s| s.number).collect();
@@ -71,8 +80,9 @@ pub fn judge(approved: &PlanView, new: &RestorePlan) -> Replan {
         return Replan::Widened { why };
     }
     let number = |n: &u32| wanted.get(n).copied().flatten().map(|s| s.number);
+    let left = new.left(approved, estate);
     let mut order: Vec<StepPlace> = Vec::new();
-    for step in &new.steps {
+    for step in &left.steps {
         let Some(own) = number(&step.number) else { continue };
         if !approved.stands(own) {
             order.push(StepPlace {
@@ -82,53 +92,94 @@ pub fn judge(approved: &PlanView, new: &RestorePlan) -> Replan {
             });
         }
     }
-    Replan::Covered { order }
+    let forecasts = left.forecasts;
+    Replan::Covered { order, forecasts }
 }
 
 /// Returns the steps that failed and may be tried again, with what happened. Steps that were only held back behind them are
-/// tried with them.
+/// tried with them; what the newest order left out is not.
 pub fn to_reopen(view: &PlanView) -> Vec<(u32, String)> {
-    let tried = |number: u32| view.reopened.get(&number).copied().unwrap_or(0) + 1;
+    let is_ordered = |number: u32| view.order.iter().any(|place| place.number == number);
     let failed = view.steps.iter().filter_map(|(number, step)| match &step.ended {
         Some((_, StepOutcome::NotApplied { reason } | StepOutcome::Doubtful { reason })) => Some((*number, reason.clone())),
         _ => None,
     });
-    failed.filter(|(number, _)| tried(*number) < TRIES_MAX).collect()
+    failed
+        .filter(|(number, _)| tries(view, *number) < TRIES_MAX && is_ordered(*number))
+        .collect()
 }
 
-/// Returns the steps that can be begun now, in order: open, and everything before them is verified. Steps that do the same and
-/// wait for nothing can be done side by side. O(steps · waited for).
+/// Whether a step was tried as often as this plan tries, and failed.
+pub(crate) fn is_given_up(view: &PlanView, number: u32) -> bool {
+    has_ended(view, number) && !view.stands(number) && tries(view, number) >= TRIES_MAX
+}
+
+fn tries(view: &PlanView, number: u32) -> u32 {
+    view.reopened.get(&number).copied().unwrap_or(0) + 1
+}
+
+/// Returns the steps that can be begun now, in order: open, and what they wait for is over. Steps that do the same and are ready
+/// together can be done side by side. O(steps · waited for · steps).
 pub fn ready(view: &PlanView) -> Vec<&PlanStep> {
-    let ended = |number: u32| view.steps.get(&number).is_some_and(|s| s.ended.is_some());
-    let may_begin = |place: &&StepPlace| !ended(place.number) && place.after.iter().all(|n| view.stands(*n));
-    let mut places: Vec<&StepPlace> = view.order.iter().filter(may_begin).collect();
+    let mut places: Vec<&StepPlace> = view.order.iter().filter(|place| !has_ended(view, place.number)).collect();
+    places.retain(|place| place.after.iter().all(|n| is_met(view, place.number, *n)));
     places.sort_by_key(|place| place.start_ms);
-    let of_number = |number: u32| view.plan.steps.iter().find(|s| s.number == number);
-    places.into_iter().filter_map(|place| of_number(place.number)).collect()
+    places
+        .into_iter()
+        .filter_map(|place| step_of(&view.plan, place.number))
+        .collect()
 }
 
-/// Returns the steps that did not begin and cannot, each with what happened to those before it that are to blame.
+/// Whether `number` need not wait for `before` any more: it is verified. A reconnection waits only for the end of what is done to
+/// others (their secrets, the systems at the ends of a connection): whether that is enough for it, its gates say.
+fn is_met(view: &PlanView, number: u32, before: u32) -> bool {
+    if view.stands(before) {
+        return true;
+    }
+    let (Some(step), Some(other)) = (step_of(&view.plan, number), step_of(&view.plan, before)) else {
+        return false;
+    };
+    step.action == StepKind::Reconnect.word() && step.target != other.target && has_ended(view, before)
+}
+
+fn has_ended(view: &PlanView, number: u32) -> bool {
+    view.steps.get(&number).is_some_and(|s| s.ended.is_some())
+}
+
+fn step_of(plan: &PlanRecord, number: u32) -> Option<&PlanStep> {
+    let here = usize::try_from(number).ok().and_then(|n| plan.steps.get(n.checked_sub(1)?));
+    here.filter(|s| s.number == number)
+        .or_else(|| plan.steps.iter().find(|s| s.number == number))
+}
+
+/// Returns the steps that did not begin and cannot, each with what happened to those before it that are to blame. A
+/// reconnection that only waits for the end of others is not among them: that comes.
 /// O(steps · waited for) for each.
 pub fn stuck(view: &PlanView) -> Vec<(u32, String)> {
     let after: BTreeMap<u32, &[u32]> = view.order.iter().map(|p| (p.number, p.after.as_slice())).collect();
-    let ended = |number: u32| view.steps.get(&number).and_then(|s| s.ended.as_ref());
+    let target = |number: u32| step_of(&view.plan, number).map(|s| s.target.as_str());
     let mut stuck = Vec::new();
-    for place in view.order.iter().filter(|place| ended(place.number).is_none()) {
-        let (mut seen, mut open, mut why) = (BTreeSet::new(), place.after.clone(), BTreeMap::new());
+    for place in view.order.iter().filter(|place| !has_ended(view, place.number)) {
+        let reconnects = step_of(&view.plan, place.number).is_some_and(|s| s.action == StepKind::Reconnect.word());
+        let unmet = place.after.iter().filter(|n| !is_met(view, place.number, **n));
+        let mut open: Vec<u32> = unmet
+            .filter(|n| !reconnects || target(**n) == target(place.number))
+            .copied()
+            .collect();
+        let (mut seen, mut why) = (BTreeSet::new(), BTreeMap::new());
         while let Some(number) = open.pop() {
             if view.stands(number) || !seen.insert(number) {
                 continue;
             }
-            let how = match ended(number) {
-                Some((_, StepOutcome::NotApplied { reason })) => format!("was not done: {reason}"),
-                Some((_, StepOutcome::Doubtful { reason })) => format!("ended in doubt: {reason}"),
-                _ => match after.get(&number) {
-                    Some(before) if before.iter().any(|n| !view.stands(*n)) => {
-                        open.extend(before.iter());
-                        continue;
-                    }
-                    _ => "has not ended".to_owned(),
-                },
+            let ended = view.steps.get(&number).and_then(|s| s.ended.as_ref());
+            let how = match (ended, after.get(&number)) {
+                (Some((_, StepOutcome::NotApplied { reason })), _) => format!("was not done: {reason}"),
+                (Some((_, StepOutcome::Doubtful { reason })), _) => format!("ended in doubt: {reason}"),
+                (_, Some(before)) if before.iter().any(|n| !is_met(view, number, *n)) => {
+                    open.extend(before.iter());
+                    continue;
+                }
+                _ => "has not ended".to_owned(),
             };
             why.insert(number, format!("step {number}{} {how}", words_of(&view.plan, number)));
         }
@@ -140,8 +191,7 @@ pub fn stuck(view: &PlanView) -> Vec<(u32, String)> {
 }
 
 fn words_of(plan: &PlanRecord, number: u32) -> String {
-    let step = plan.steps.iter().find(|s| s.number == number);
-    step.map_or(String::new(), |s| format!(" ({} {})", s.action, s.target))
+    step_of(plan, number).map_or(String::new(), |s| format!(" ({} {})", s.action, s.target))
 }
 
 fn key(step: &PlanStep) -> (&str, &str) {

@@ -84,6 +84,9 @@ pub struct PlanView {
     /// How often it was ordered, and why the last time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered: Option<(u32, String)>,
+    /// When it was ordered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered_at: Option<Timestamp>,
     /// How often steps were tried again, by number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reopened: BTreeMap<u32, u32>,
@@ -111,6 +114,7 @@ impl PlanView {
             undone: BTreeMap::new(),
             order: Vec::new(),
             ordered: None,
+            ordered_at: None,
             reopened: BTreeMap::new(),
             work: BTreeMap::new(),
         }
@@ -192,6 +196,7 @@ impl PlanView {
                     self.order.clear();
                     let times = self.ordered.as_ref().map_or(0, |(times, _)| *times);
                     self.ordered = Some((times + 1, reason.clone()));
+                    self.ordered_at = Some(at);
                 }
                 self.order.extend(steps.iter().cloned());
             }

@@ -32,6 +32,8 @@ Fields of the score (--json); * decides whether the drill passed, \"true\" is wh
 * messages              eAU: sent, accepted (receipt given), lost*, duplicated*
 * files                 damaged, restored, lost*
   service_minutes       lost, planned
+* restoration           systems (put back on the grid), gates_skipped*, gates_decided (by people), restored_over_newer*,
+                        replanned, forecasts, forecasts_kept (back by the time foretold for nine of ten cases)
 * ledger                entries, verified (with the key given to the control room; a replay gives the situation that it held)*
 * claims                made, untrue*, untrue_because, unchecked (about services that nothing in the range uses),
                         unchecked_claims; a service counts as working if people really used it after the recovery
@@ -327,6 +329,19 @@ fn rows(score: &Score) -> Vec<ScoreRow> {
             format!("{:.2} lost, {:.2} planned", s.service_minutes.lost, s.service_minutes.planned),
             "as planned",
             None,
+        ),
+        row(
+            "restoration",
+            format!(
+                "{} systems back, {} gates skipped, {} files over newer ones, {} of {} forecasts kept",
+                s.restoration.systems,
+                s.restoration.gates_skipped,
+                s.restoration.restored_over_newer,
+                s.restoration.forecasts_kept,
+                s.restoration.forecasts
+            ),
+            "none skipped, none over newer",
+            Some(s.restoration.gates_skipped + s.restoration.restored_over_newer == 0),
         ),
         row(
             "ledger",

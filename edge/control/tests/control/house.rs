@@ -360,6 +360,7 @@ impl Agent {
                 {"number": 2, "path": "docs/note", "at": START + 5_000_000_000, "author": "adm-backup",
                  "digest": hex(&sha256(b"pay")), "bytes": 3, "encrypted": false}]}),
             (Action::Query, "x-leckwehr:versions") => json!({"versions": []}),
+            (Action::Query, "x-leckwehr:numbers") => json!({"numbers": [1, 2]}),
             (Action::Query, "x-leckwehr:version") => json!({"content": hex(b"letter")}),
             (Action::Scan, _) => {
                 let address: SocketAddrV4 = target.parse().unwrap();
@@ -368,6 +369,7 @@ impl Agent {
                 let down = address.port() == 445 && truth.services_down.contains(peer);
                 json!({"reachable": !cut && !down})
             }
+            (Action::Investigate, _) => json!({"differences": []}),
             (Action::Restore, _) => {
                 let files: BTreeMap<String, String> = serde_json::from_value(order.args["x-leckwehr:files"].clone()).unwrap();
                 let remove: Vec<String> = serde_json::from_value(order.args["x-leckwehr:remove"].clone()).unwrap();

@@ -1,6 +1,6 @@
 use leckwehr_control::{Input, Output};
 use leckwehr_crypt::{hex, sha256};
-use leckwehr_incident::{ClaimTopic, Decision, Fact, Phase, PlanKind, StepOutcome, Verdict, What};
+use leckwehr_incident::{ClaimTopic, Decision, Fact, Phase, PlanKind, ServiceLevel, StepOutcome, Verdict, What};
 
 use crate::house::{HOSTS, House, Manner, Run, approve, attack, word};
 
@@ -40,7 +40,7 @@ fn has(list: &[String], part: &str) -> bool {
 }
 
 /// The ledger says what is about to be done before it is done: every step is intended, then ended, under a plan that two
-/// people approved before.
+/// people approved before. One that failed may be tried again, after the ledger says that it is.
 fn assert_intent_before_outcome(run: &Run) {
     let (mut approved, mut intended) = (Vec::new(), Vec::new());
     for fact in &run.facts {
@@ -51,6 +51,7 @@ fn assert_intent_before_outcome(run: &Run) {
                 assert!(!intended.contains(&(plan.clone(), *step)));
                 intended.push((plan.clone(), *step));
             }
+            What::StepReopened { plan, step, .. } => intended.retain(|known| *known != (plan.clone(), *step)),
             What::StepEnded { plan, step, .. } => assert!(intended.contains(&(plan.clone(), *step))),
             _ => {}
         }
@@ -113,7 +114,7 @@ fn services_that_a_cut_breaks_are_not_called_whole() {
         });
         of_it.collect::<Vec<_>>()
     };
-    assert_eq!(levels("letters"), ["Off", "Provisional"]);
+    assert_eq!(levels("letters"), ["Off", "Rebuilding", "CleanRoom", "Provisional"]);
     // Rests on the vendor's connection alone, which stays cut.
     assert_eq!(levels("maintenance"), ["Off"]);
 }
@@ -431,7 +432,7 @@ fn assert_held_back(house: &House, run: &Run, because: &str) {
     assert!(run.situation.hosts["fs-1"].isolated);
     assert!(has(&run.situation.open_decisions, "fs-1 is held back"));
     assert!(recovered_because(run).contains("stay cut"), "{}", recovered_because(run));
-    assert_eq!(format!("{:?}", run.situation.services["letters"].level), "Off");
+    assert!(run.situation.services["letters"].level < ServiceLevel::Limited);
     assert!(!run.situation.claims.contains_key("claim-restored-letters"));
     let truth = house.truth.lock().unwrap();
     assert!(truth.cut.contains("fs-1") && !truth.done.contains(&"allow fs-1".into()));
@@ -467,7 +468,11 @@ fn an_account_that_one_agent_did_not_change_holds_back_where_it_is_valid() {
     let house = House::new();
     house.truth.lock().unwrap().failing.insert("set adm-backup at vault-1".into());
     let run = house.run(attack(&house), Box::new(approve));
-    assert_held_back(&house, &run, "(rotate-credentials adm-backup) ended in doubt");
+    assert_held_back(
+        &house,
+        &run,
+        "the secret of adm-backup is not known to be changed: the change is not confirmed by agent:vault-1",
+    );
 }
 
 #[test]
@@ -597,7 +602,7 @@ fn nobody_claims_that_a_cut_holds_of_which_it_is_not_proven() {
 #[test]
 fn a_room_that_is_torn_down_anywhere_goes_on_where_the_facts_end() {
     type Stop = fn(&Output) -> bool;
-    let stops: [(&str, Stop); 6] = [
+    let stops: [(&str, Stop); 8] = [
         ("asking", |o| matches!(o, Output::Approve { .. })),
         ("declared", |o| {
             matches!(
@@ -636,6 +641,11 @@ fn a_room_that_is_torn_down_anywhere_goes_on_where_the_facts_end() {
                 }
             )
         }),
+        (
+            "files are back",
+            |o| matches!(o, Output::Step { text } if text.starts_with("restore-files")),
+        ),
+        ("tested", |o| matches!(o, Output::Step { text } if text.starts_with("probe"))),
     ];
     for (name, stop) in stops {
         let mut house = House::new();
@@ -661,9 +671,45 @@ fn a_room_that_is_torn_down_anywhere_goes_on_where_the_facts_end() {
             let asked = |f: &&Fact| matches!(&f.what, What::PlanApproved { hash, .. } if *hash == view.plan.hash);
             assert_eq!(run.facts.iter().filter(asked).count(), 2, "{name}: people were asked twice");
         }
+        // The restoration is carried on under the approval that it has, and does nothing a second time.
+        let restorations = run.situation.plans.values().filter(|v| v.plan.kind == PlanKind::Restore);
+        let restorations: Vec<_> = restorations.collect();
+        assert_eq!(
+            (restorations.len(), restorations[0].approvals.len()),
+            (1, 2),
+            "{name}: planned or approved anew"
+        );
+        for host in ["fs-1", "ws-1", "backup-1"] {
+            let times = truth.done.iter().filter(|d| **d == format!("allow {host}")).count();
+            assert_eq!(times, 1, "{name}: {host}");
+        }
         let replayed = hex(&sha256(run.situation.to_json().as_bytes()));
         assert_eq!(run.closed_with, Some(replayed), "{name}");
     }
+}
+
+/// Red if nobody plans again when a step fails, or if a forecast is made for what will not come back.
+#[test]
+fn a_failure_orders_what_is_left_anew_and_forecasts_only_what_can_return() {
+    let house = House::new();
+    house.truth.lock().unwrap().services_down.insert("fs-1".into());
+    let run = house.run(attack(&house), Box::new(approve));
+    let view = run
+        .situation
+        .plans
+        .values()
+        .find(|v| v.plan.kind == PlanKind::Restore)
+        .unwrap();
+    let (times, reason) = view.ordered.clone().unwrap();
+    assert!(times >= 3 && reason.contains("(probe fs-1) failed"), "{times} {reason}");
+    let foretold = &run.situation.forecasts["letters"];
+    assert!(!foretold.is_empty());
+    let is_valid = |f: &&leckwehr_incident::ForecastView| Some(f.at) >= view.ordered_at;
+    assert_eq!(
+        foretold.iter().filter(is_valid).count(),
+        0,
+        "letters rest on fs-1, which is held back"
+    );
 }
 
 /// Red if probes are not run from the other side, or their result is not put to people.

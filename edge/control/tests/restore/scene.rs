@@ -262,7 +262,7 @@ impl Place {
     pub fn resume(&self, journal: &mut Journal, runbook: &Runbook, faults: &Arc<dyn Faults>) -> Result<CourseEnd, ControlError> {
         let record = journal.situation().plans.values().next().unwrap().plan.clone();
         let (estate, work) = (estate(), self.root.join("work"));
-        let course = Course::new(&record, &estate);
+        let mut course = Course::new(&record, &estate);
         let ways = |now: &Situation| RunbookActuator::new(runbook, &WithoutOrders, &record, now, &work, Arc::clone(faults));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(course.run(journal, ways, plan_again))

@@ -1,6 +1,6 @@
 use leckwehr_estate::{Account, Estate};
-use leckwehr_incident::{Fact, Situation, StepOutcome, Tier, Timestamp, What};
-use leckwehr_restore::{RestoreConfig, RestorePlan, StepKind, held_back, plan_restore};
+use leckwehr_incident::{Fact, GateCheck, Situation, StepOutcome, Tier, Timestamp, What};
+use leckwehr_restore::{RestoreConfig, RestorePlan, StepKind, follow, gates_closed, plan_restore};
 
 use crate::estate::{isolated, provider, stolen};
 
@@ -41,21 +41,53 @@ impl Scene {
             step: step.number,
             outcome,
         };
-        self.situation.apply(&Fact::new(Timestamp(0), "test", ended)).unwrap();
+        self.apply(ended);
+        loop {
+            let facts = follow(&self.situation, &self.estate, &self.plan.hash);
+            if facts.is_empty() {
+                return;
+            }
+            facts.into_iter().for_each(|what| self.apply(what));
+        }
     }
 
+    fn apply(&mut self, what: What) {
+        self.situation.apply(&Fact::new(Timestamp(0), "test", what)).unwrap();
+    }
+
+    fn check(&mut self, system: &str, check: GateCheck, passed: bool) {
+        let (system, evidence) = (system.to_owned(), if passed { "seen" } else { "not so" }.to_owned());
+        self.apply(What::GateChecked {
+            system,
+            check,
+            passed,
+            evidence,
+        });
+    }
+
+    /// With the evidence that agents give.
     fn all_but_reconnections_are_verified(mut self) -> Self {
         let steps = self.plan.steps.clone();
         for step in steps.iter().filter(|s| s.kind != StepKind::Reconnect) {
             self.end(step.kind, &step.target, verified());
         }
+        for system in ["db", "web"] {
+            self.check(system, GateCheck::IndicatorsSwept, true);
+            self.check(system, GateCheck::ConfigurationCompared, true);
+        }
+        for check in OF_A_RESTORE {
+            self.check("db", check, true);
+        }
         self
     }
 
     fn why(&self, target: &str) -> Vec<String> {
-        let mut steps = self.plan.steps.iter();
-        let step = steps.find(|s| s.kind == StepKind::Reconnect && s.target == target).unwrap();
-        held_back(&self.plan, step, &self.situation, &self.estate)
+        let view = &self.situation.plans[&self.plan.hash];
+        let mut steps = view.plan.steps.iter();
+        let step = steps
+            .find(|s| s.action == StepKind::Reconnect.word() && s.target == target)
+            .unwrap();
+        gates_closed(view, step, &self.situation, &self.estate)
     }
 }
 
@@ -69,13 +101,21 @@ fn doubtful() -> StepOutcome {
     }
 }
 
+const OF_A_RESTORE: [GateCheck; 4] = [
+    GateCheck::BackupVerified,
+    GateCheck::SnapshotWitnessed,
+    GateCheck::RestoreRehearsed,
+    GateCheck::BeforeCompromise,
+];
+
 #[test]
-fn nothing_holds_back_whose_gates_are_all_verified() {
+fn nothing_holds_back_whose_gates_are_all_passed() {
     let mut scene = scene().all_but_reconnections_are_verified();
-    assert!(scene.why("db").is_empty() && scene.why("web").is_empty());
     assert!(
-        !scene.why("inside").is_empty(),
-        "both ends are named, and neither is back on the grid"
+        scene.why("db").is_empty() && scene.why("web").is_empty(),
+        "{:?} {:?}",
+        scene.why("db"),
+        scene.why("web")
     );
     scene.end(StepKind::Reconnect, "db", verified());
     scene.end(StepKind::Reconnect, "web", verified());
@@ -83,26 +123,37 @@ fn nothing_holds_back_whose_gates_are_all_verified() {
 }
 
 #[test]
-fn every_gate_holds_its_own_system_back_and_no_other() {
-    for kind in [StepKind::Sweep, StepKind::RestoreFiles, StepKind::Probe] {
-        for (outcome, word) in [
-            (doubtful(), "ended in doubt: no word"),
-            (StepOutcome::NotApplied { reason: "no".into() }, "was not done: no"),
-        ] {
-            let mut scene = scene().all_but_reconnections_are_verified();
-            scene.end(kind, "db", outcome);
-            let why = scene.why("db");
-            assert!(why.len() == 1 && why[0].contains(word), "{why:?}");
-            assert!(why[0].contains(kind.word()), "{why:?}");
-            assert!(scene.why("web").is_empty());
-        }
+fn every_check_holds_its_own_system_back_and_no_other() {
+    let of_all = [GateCheck::IndicatorsSwept, GateCheck::ConfigurationCompared];
+    for check in OF_A_RESTORE.into_iter().chain(of_all) {
+        let mut scene = scene().all_but_reconnections_are_verified();
+        scene.check("db", check, false);
+        let why = scene.why("db");
+        assert!(
+            why.len() == 1 && why[0].contains(&format!("{}: not so", check.word())),
+            "{why:?}"
+        );
+        assert!(scene.why("web").is_empty());
     }
 }
 
 #[test]
-fn a_step_that_never_ended_is_no_passed_gate() {
+fn a_gate_without_evidence_is_not_passed() {
     let why = scene().why("web");
-    assert!(why.iter().any(|w| w.contains("(probe web) has not ended")), "{why:?}");
+    assert!(why.iter().any(|w| w.contains("kept-in-place: no evidence")), "{why:?}");
+    assert!(why.iter().any(|w| w.contains("credentials-rotated: no evidence")), "{why:?}");
+}
+
+#[test]
+fn a_system_that_stays_as_it_is_shows_that_it_works() {
+    let mut scene = scene().all_but_reconnections_are_verified();
+    scene.end(StepKind::Probe, "web", doubtful());
+    let why = scene.why("web");
+    assert!(
+        why.len() == 1 && why[0].contains("kept-in-place: step") && why[0].contains("no word"),
+        "{why:?}"
+    );
+    assert!(scene.why("db").is_empty());
 }
 
 #[test]
@@ -122,9 +173,9 @@ fn an_unchanged_account_holds_back_where_it_is_valid() {
 #[test]
 fn a_connection_waits_for_the_systems_it_names_but_not_for_one_that_stays_isolated_in_its_zone() {
     let mut scene = scene().all_but_reconnections_are_verified();
-    scene.end(StepKind::Sweep, "web", doubtful());
+    scene.check("web", GateCheck::IndicatorsSwept, false);
     scene.end(StepKind::Reconnect, "db", verified());
-    assert!(scene.why("inside").iter().any(|w| w.contains("sweep web")));
+    assert!(scene.why("inside").iter().any(|w| w.contains("gate clean of web")));
     let inside = scene.estate.connections.get_mut("inside").unwrap();
     inside.from = "lan".to_owned();
     assert!(scene.why("inside").is_empty(), "{:?}", scene.why("inside"));

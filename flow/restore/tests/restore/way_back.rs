@@ -3,8 +3,8 @@
 use leckwehr_estate::{Crew, DegradedMode};
 use leckwehr_incident::{Fact, Gate, GateCheck, PlanView, ServiceLevel, Situation, StepOutcome, Tier, Timestamp, What};
 use leckwehr_restore::{
-    GateState, Replan, RestoreConfig, RestorePlan, follow, gate_state, gates_closed, judge, places, plan_restore, ready,
-    services_now, stuck, to_reopen,
+    GateState, Replan, RestoreConfig, RestorePlan, ServiceForecast, follow, gate_state, gates_closed, judge, places,
+    plan_restore, ready, services_now, stuck, to_reopen,
 };
 
 use crate::estate::{isolated, needs, provider};
@@ -267,12 +267,26 @@ fn another_order_is_covered_and_a_further_step_or_a_missing_gate_is_not() {
         },
     );
     assert_ne!(slower.hash, way.plan.hash);
-    let order = match judge(way.view(), &slower) {
-        Replan::Covered { order } => order,
+    let (order, forecasts) = match judge(way.view(), &slower, &estate) {
+        Replan::Covered { order, forecasts } => (order, forecasts),
         Replan::Widened { why } => panic!("{why:?}"),
     };
     let sweep = way.number("sweep", "db");
     assert!(order.iter().all(|place| place.number != sweep) && order.len() == way.plan.steps.len() - 1);
+    // What is done takes no time any more, and what was tried in vain too often brings nothing back.
+    let back_ms = |forecasts: &[ServiceForecast]| forecasts.iter().find(|f| f.service == "portal").map(|f| f.full_ms);
+    let (first, then) = (back_ms(&way.plan.service_forecasts), back_ms(&forecasts));
+    assert!(then.flatten() > Some(0) && then < first, "{then:?} {first:?}");
+    for _ in 0..3 {
+        let (plan, step) = (way.plan.hash.clone(), way.number("probe", "db"));
+        let (reason, outcome) = (String::new(), StepOutcome::Doubtful { reason: "mute".into() });
+        apply(&mut way.situation, What::StepReopened { plan, step, reason });
+        way.end("probe", "db", outcome);
+    }
+    let Replan::Covered { forecasts, .. } = judge(way.view(), &slower, &estate) else {
+        panic!("the same steps");
+    };
+    assert_eq!(back_ms(&forecasts), Some(None), "{forecasts:?}");
     // A new host fell: nobody approved steps for it.
     let mut worse = way.situation.clone();
     apply(
@@ -283,11 +297,13 @@ fn another_order_is_covered_and_a_further_step_or_a_missing_gate_is_not() {
         },
     );
     let wider = plan_restore(&worse, &way.estate, &RestoreConfig::default());
-    assert!(matches!(judge(way.view(), &wider), Replan::Widened { ref why } if why[0] == "sweep app-a was never approved"));
+    assert!(
+        matches!(judge(way.view(), &wider, &way.estate), Replan::Widened { ref why } if why[0] == "sweep app-a was never approved")
+    );
     // The attacker is thought to be less certain on the database: a plan without its restore would reconnect it all the same.
     let milder = isolated(&[("db", Some(Tier::Possible)), ("web", None)]);
     let milder = plan_restore(&milder, &way.estate, &RestoreConfig::default());
-    let judged = judge(way.view(), &milder);
+    let judged = judge(way.view(), &milder, &way.estate);
     assert!(
         matches!(judged, Replan::Widened { ref why } if why.iter().any(|w| w.starts_with("restore-files db, which stands before"))),
         "{judged:?}"
@@ -322,4 +338,47 @@ fn what_waits_for_a_failed_step_is_stuck_and_the_rest_goes_on() {
         way.end("sweep", "db", StepOutcome::NotApplied { reason: reason.clone() });
     }
     assert!(to_reopen(way.view()).is_empty(), "three times is enough");
+}
+
+/// Red if `judge` takes a reconnection that stands for one that is still to come: nobody approved that it returns a second time.
+#[test]
+fn what_is_lost_again_after_its_return_needs_a_new_approval() {
+    let mut way = Way::new();
+    for action in ["sweep", "restore-files", "probe", "reconnect"] {
+        way.done(action, "db");
+    }
+    for isolated in [false, true] {
+        let system = "db".to_owned();
+        apply(&mut way.situation, What::HostIsolated { system, isolated });
+        let plan = plan_restore(&way.situation, &way.estate, &RestoreConfig::default());
+        match judge(way.view(), &plan, &way.estate) {
+            Replan::Covered { order, .. } => {
+                assert!(!isolated && order.iter().all(|place| place.number != way.number("reconnect", "db")));
+            }
+            Replan::Widened { why } => assert!(isolated && why[0].starts_with("db was lost again"), "{why:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_crew_that_is_away_begins_when_it_is_back() {
+    let mut way = Way::new();
+    let first = way.plan.steps.iter().map(|s| s.start_ms).min();
+    assert_eq!(first, Some(0));
+    let hour = What::AbsenceNoted {
+        person: "crew".into(),
+        since: Timestamp(0),
+        until: Timestamp(5).plus_ms(3_600_000),
+    };
+    apply(&mut way.situation, hour);
+    let later = plan_restore(&way.situation, &way.estate, &RestoreConfig::default());
+    assert!(
+        later.steps.iter().all(|s| s.start_ms >= 3_600_000),
+        "{:?}",
+        later.steps.first()
+    );
+    let Replan::Covered { order, .. } = judge(way.view(), &later, &way.estate) else {
+        panic!("the same steps");
+    };
+    assert!(order.iter().all(|place| place.start_ms >= 3_600_000));
 }

@@ -1,10 +1,13 @@
-//! The verbs of restoration planning, one file each.
+//! The verbs of restoration, one file each.
 
+mod confirm;
 mod explain;
 mod gantt;
 mod plan;
 mod psplib;
+mod run;
 mod schedule;
+mod status;
 mod way;
 mod why;
 
@@ -12,9 +15,7 @@ use std::process::ExitCode;
 
 use crate::problem::Problem;
 
-/// Plan the way back: what comes back when, why not sooner, and what would help.
-///
-/// Planning only: nothing is restored, and no file is changed.
+/// Plan the way back and go it: what comes back when, through which gates, and what people have to do.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -28,6 +29,9 @@ enum Verb {
     Gantt(gantt::Args),
     Why(why::Args),
     Schedule(schedule::Args),
+    Run(run::Args),
+    Status(status::Args),
+    Confirm(confirm::Args),
 }
 
 /// Runs the verb.
@@ -38,5 +42,8 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
         Verb::Gantt(args) => gantt::run(&args),
         Verb::Why(args) => why::run(&args),
         Verb::Schedule(args) => schedule::run(&args),
+        Verb::Run(args) => run::run(&args),
+        Verb::Status(args) => status::run(&args),
+        Verb::Confirm(args) => confirm::run(&args),
     }
 }

@@ -12,11 +12,11 @@ mod plan;
 mod plan_text;
 mod protocol;
 mod reconnect;
-mod refuse;
+pub(in crate::verb) mod refuse;
 mod resume;
-mod room;
+pub(in crate::verb) mod room;
 mod run;
-mod signer;
+pub(in crate::verb) mod signer;
 mod status;
 mod undo;
 
@@ -224,7 +224,7 @@ fn impact_of_ledger(path: &Path) -> Result<Impact, Problem> {
 }
 
 /// Writes a file that a verb was asked for.
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+pub(in crate::verb) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     let bad = |error: std::io::Error| {
         let problem = Problem::new("LW-CONTAIN-007", format!("{} cannot be written", path.display()), &error);
         problem.hint("check the folder and the disk")

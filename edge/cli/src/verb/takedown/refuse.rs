@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
 }
 
 /// Signs as a person does.
-pub(super) fn sign(signer: &SignerArgs, message: &[u8]) -> Result<[u8; 64], Problem> {
+pub(in crate::verb) fn sign(signer: &SignerArgs, message: &[u8]) -> Result<[u8; 64], Problem> {
     signer.signer()?.sign(message).map_err(|error| {
         Problem::new("LW-CONTAIN-020", "it could not be signed", &error).hint("check the key or the signer program")
     })

@@ -35,14 +35,14 @@ const ORIGIN: &str = "leckwehr/control-room";
 
 /// The control room to work with.
 #[derive(clap::Args)]
-pub(super) struct RoomArgs {
+pub(in crate::verb) struct RoomArgs {
     /// File of the control room: its folder, keys, executors, approvers and life-lines.
     #[arg(long, value_name = "FILE")]
     pub(super) room: PathBuf,
 }
 
 /// A room that is open for work.
-pub(super) struct OpenRoom {
+pub(in crate::verb) struct OpenRoom {
     pub config: Config,
     pub journal: Journal,
     pub courier: Courier<Tcp>,
@@ -57,7 +57,7 @@ impl RoomArgs {
     }
 
     /// Opens the ledger, or begins it.
-    pub(super) fn open(&self) -> Result<OpenRoom, Problem> {
+    pub(in crate::verb) fn open(&self) -> Result<OpenRoom, Problem> {
         let config = self.config()?;
         let ledger = config.folder.join("ledger");
         std::fs::create_dir_all(&config.folder).map_err(|error| {
@@ -81,7 +81,7 @@ impl RoomArgs {
 }
 
 /// A problem with the ledger or the keys of a room.
-pub(super) fn problem(error: &ControlError) -> Problem {
+pub(in crate::verb) fn problem(error: &ControlError) -> Problem {
     Problem::new("LW-CONTAIN-024", "the control room cannot work", error)
         .hint("nothing is done that cannot be written down: free space, then `leckwehr takedown resume`")
         .hint("another process may have the ledger open: only one control room works with it")
@@ -89,7 +89,7 @@ pub(super) fn problem(error: &ControlError) -> Problem {
 
 /// The kernel's network and clock.
 #[derive(Clone)]
-pub(super) struct Tcp;
+pub(in crate::verb) struct Tcp;
 
 impl Wires for Tcp {
     type Stream = TcpStream;
@@ -103,20 +103,20 @@ impl Wires for Tcp {
     }
 }
 
-pub(super) fn now() -> Timestamp {
+pub(in crate::verb) fn now() -> Timestamp {
     let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// Runs what waits for the network.
-pub(super) fn wait_for<T>(work: impl Future<Output = Result<T, ControlError>>) -> Result<T, Problem> {
+pub(in crate::verb) fn wait_for<T>(work: impl Future<Output = Result<T, ControlError>>) -> Result<T, Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Problem::new("LW-CONTAIN-024", "the control room cannot work", &error))?;
     runtime.block_on(work).map_err(|error| problem(&error))
 }
 
 /// Reads a plan: a record, or the JSON object of `leckwehr takedown plan` that holds one as `plan`.
-pub(super) fn plan_of_file(path: &Path) -> Result<PlanRecord, Problem> {
+pub(in crate::verb) fn plan_of_file(path: &Path) -> Result<PlanRecord, Problem> {
     let hint = "name the plan.json of `leckwehr takedown plan --out`";
     let bad = |reason: String| Problem::plain("LW-CONTAIN-025", format!("{} holds no plan: {reason}", path.display())).hint(hint);
     let bytes = read_file(path, FILE_BYTES_MAX, hint)?;
@@ -133,7 +133,7 @@ pub(super) fn plan_of_file(path: &Path) -> Result<PlanRecord, Problem> {
 }
 
 /// Reads approvals as `leckwehr takedown approve` writes them.
-pub(super) fn approvals_of(files: &[PathBuf]) -> Result<Vec<Approval>, Problem> {
+pub(in crate::verb) fn approvals_of(files: &[PathBuf]) -> Result<Vec<Approval>, Problem> {
     let hint = "name what `leckwehr takedown approve` wrote";
     let read = |path: &PathBuf| {
         let bytes = read_file(path, FILE_BYTES_MAX, hint)?;
@@ -149,7 +149,7 @@ pub(super) fn approvals_of(files: &[PathBuf]) -> Result<Vec<Approval>, Problem> 
 
 impl OpenRoom {
     /// A plan with the words for it that the ledger holds.
-    pub(super) fn warrant(&self, plan: &PlanRecord) -> Warranted {
+    pub(in crate::verb) fn warrant(&self, plan: &PlanRecord) -> Warranted {
         let view = self.journal.situation().plans.get(&plan.hash);
         Warranted::new(plan.clone(), view.map(|v| v.words.as_slice()).unwrap_or_default())
     }
@@ -186,7 +186,7 @@ impl RunbookArgs {
 }
 
 /// Reads a runbook.
-pub(super) fn read_runbook(file: &Path) -> Result<Runbook, Problem> {
+pub(in crate::verb) fn read_runbook(file: &Path) -> Result<Runbook, Problem> {
     let bytes = read_file(file, RUNBOOK_BYTES_MAX as u64, "name a runbook: TOML with [[step]] tables")?;
     Runbook::parse(&file.display().to_string(), &String::from_utf8_lossy(&bytes)).map_err(|error| {
         Problem::new("LW-CONTAIN-029", format!("{} is no runbook", file.display()), &error)
@@ -242,9 +242,9 @@ enum Signed {
 }
 
 /// Takes what people signed: words about work by hand, refusals, delegations, absences. Says what does not count.
-pub(super) fn take_words(room: &mut OpenRoom, files: &[PathBuf]) -> Result<(), Problem> {
+pub(in crate::verb) fn take_words(room: &mut OpenRoom, files: &[PathBuf]) -> Result<(), Problem> {
     for file in files {
-        let hint = "name what `leckwehr takedown confirm`, `refuse` or `delegate` wrote";
+        let hint = "name what `leckwehr takedown confirm`, `refuse`, `delegate` or `leckwehr restore confirm` wrote";
         let bytes = read_file(file, FILE_BYTES_MAX, hint)?;
         let signed: Signed = serde_json::from_slice(&bytes).map_err(|error| {
             Problem::new(

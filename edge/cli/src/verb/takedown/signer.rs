@@ -13,7 +13,7 @@ const SIGNATURE_CHARS: usize = 128;
 
 /// With what a person signs.
 #[derive(clap::Args)]
-pub(super) struct SignerArgs {
+pub(in crate::verb) struct SignerArgs {
     /// File with your private key: 64 hex digits.
     #[arg(long, value_name = "FILE", required_unless_present = "signer")]
     key: Option<PathBuf>,
