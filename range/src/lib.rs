@@ -51,6 +51,6 @@ pub use books::{Books, BooksError};
 pub use director::{DrillConfig, DrillError, News, Played, Seconds, Truth, clean_up};
 pub use miniature::{HOSTS_MAX, HOSTS_MIN, MiniatureError};
 pub use process::{LaunchError, director_main, keeper_main, launch_real, launch_simulated, node_main};
-pub use returns::ReturnScore;
+pub use returns::{ForecastScore, ReturnScore};
 pub use score::{Score, compromised, score};
 pub use world::{Scenario, check};

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use leckwehr_incident::{Gate, ServiceLevel, Situation, What};
 use leckwehr_restore::{GateState, gate_state, newest_restoration};
 use serde::Serialize;
@@ -18,10 +20,21 @@ pub struct ReturnScore {
     pub restored_over_newer: usize,
     /// New orders of plans that were under way.
     pub replanned: u32,
-    /// First forecasts of services that came back.
-    pub forecasts: usize,
-    /// Of these, services that were back by the time foretold for nine of ten cases.
-    pub forecasts_kept: usize,
+    /// The first forecast of each service that came back.
+    pub first_forecasts: ForecastScore,
+    /// Every forecast of services that came back, made while they were not.
+    pub forecasts: ForecastScore,
+}
+
+/// Forecasts held against what happened.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ForecastScore {
+    /// Forecasts.
+    pub made: usize,
+    /// The service was back by the median.
+    pub p50_met: usize,
+    /// It was back by the time foretold for nine of ten cases.
+    pub p90_met: usize,
 }
 
 /// Counts from the facts, gate by gate as they stood when each system returned.
@@ -47,16 +60,7 @@ pub(crate) fn return_score(books: &Books, truth: &Truth, attacked: impl Fn(&str,
     }
     let orders = books.situation.plans.values().filter_map(|view| view.ordered.as_ref());
     score.replanned = orders.map(|(times, _)| times.saturating_sub(1)).sum();
-    for (service, foretold) in &books.situation.forecasts {
-        let (Some(first), Some(view)) = (foretold.first(), books.situation.services.get(service)) else {
-            continue;
-        };
-        let mut later = view.changes.iter().filter(|(at, _)| *at >= first.at);
-        if let Some((at, _)) = later.find(|(_, level)| *level >= ServiceLevel::Provisional) {
-            score.forecasts += 1;
-            score.forecasts_kept += usize::from(*at <= first.p90);
-        }
-    }
+    count_forecasts(books, &mut score);
     for (system, files) in &truth.files {
         let wrong = files.iter().filter(|(path, right)| {
             let found = truth.found.get(system).and_then(|found| found.get(*path));
@@ -65,4 +69,26 @@ pub(crate) fn return_score(books: &Books, truth: &Truth, attacked: impl Fn(&str,
         score.restored_over_newer += wrong.count();
     }
     score
+}
+
+fn count_forecasts(books: &Books, score: &mut ReturnScore) {
+    let mut seen = BTreeSet::new();
+    for fact in &books.facts {
+        let What::Forecasted { service, p50, p90 } = &fact.what else {
+            continue;
+        };
+        let changes = books.situation.services.get(service).map_or(&[][..], |view| &view.changes);
+        let is_back = |level: ServiceLevel| level >= ServiceLevel::Provisional;
+        let before = changes.iter().rev().find(|(at, _)| *at <= fact.at);
+        let returned = changes.iter().find(|(at, level)| *at > fact.at && is_back(*level));
+        let (Some((at, _)), false) = (returned, before.is_some_and(|(_, level)| is_back(*level))) else {
+            continue;
+        };
+        let first = seen.insert(service).then_some(&mut score.first_forecasts);
+        for count in first.into_iter().chain([&mut score.forecasts]) {
+            count.made += 1;
+            count.p50_met += usize::from(at <= p50);
+            count.p90_met += usize::from(at <= p90);
+        }
+    }
 }

@@ -8,7 +8,7 @@ use leckwehr_incident::{
 use leckwehr_publish::report::STYLE;
 use leckwehr_publish::{
     Due, Language, Works, duration_words, duties, level_words, lint_claim, moment, phase_sentence, phase_word, policy, route_map,
-    service_bars, tier_words,
+    service_advice, service_bars, tier_words,
 };
 
 use crate::tail;
@@ -83,7 +83,7 @@ struct Screen<'a> {
     bars: String,
     alarms: Vec<&'a AlarmView>,
     plans: Vec<PlanRow<'a>>,
-    services: Vec<(&'a str, Works, &'static str, &'static str, String)>,
+    services: Vec<ServiceRow<'a>>,
     duties: Vec<DutyRow>,
     tail: Vec<(u64, String, &'a str, String)>,
 }
@@ -236,11 +236,18 @@ fn running(view: &PlanView) -> Vec<String> {
         .collect()
 }
 
-fn services<'a>(
-    situation: &'a Situation,
-    estate: &'a Estate,
-    l: Language,
-) -> Vec<(&'a str, Works, &'static str, &'static str, String)> {
+/// A service, how it works, why, and what its customers are told.
+struct ServiceRow<'a> {
+    name: &'a str,
+    works: Works,
+    words: &'static str,
+    level: &'static str,
+    reason: String,
+    advice: String,
+}
+
+fn services<'a>(situation: &'a Situation, estate: &'a Estate, l: Language) -> Vec<ServiceRow<'a>> {
+    let mut advice = service_advice(situation, estate, l);
     let unseen = estate.services.keys().filter(|id| !situation.services.contains_key(*id));
     let mut rows: Vec<_> = situation
         .services
@@ -252,10 +259,17 @@ fn services<'a>(
             let works = Works::of(level);
             let name = estate.services.get(id).map_or(id.as_str(), |service| &service.name);
             let reason = view.map_or_else(String::new, |v| v.reason.clone());
-            (name, works, works.words(l), level_words(level, l), reason)
+            ServiceRow {
+                name,
+                works,
+                words: works.words(l),
+                level: level_words(level, l),
+                reason,
+                advice: advice.remove(id).unwrap_or_default(),
+            }
         })
         .collect();
-    rows.sort_by_key(|(name, works, ..)| (*works, *name));
+    rows.sort_by_key(|row| (row.works, row.name));
     rows
 }
 

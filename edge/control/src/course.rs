@@ -194,13 +194,17 @@ impl<'a> Course<'a> {
     }
 
     async fn carry_out<A: Ways>(&self, journal: &mut Journal, actuator: &A, batch: &[PlanStep]) -> Result<(), ControlError> {
-        let view = journal.plan(&self.plan.hash)?;
-        let reconnections = batch.iter().filter(|s| s.action == StepKind::Reconnect.word());
-        let closed = reconnections.map(|step| (step.number, gates_closed(view, step, journal.situation(), self.estate)));
+        let mut closed = BTreeMap::new();
+        for step in batch {
+            let why = self.closed(journal, step)?;
+            if !why.is_empty() {
+                closed.insert(step.number, why);
+            }
+        }
         let gated = Gated {
             inner: actuator,
             estate: self.estate,
-            closed: closed.filter(|(_, why)| !why.is_empty()).collect(),
+            closed,
         };
         let stage = batch.iter().map(|s| s.number).collect();
         let execution = Execution::new(self.plan, &gated).in_stages(vec![stage]);
@@ -226,8 +230,10 @@ impl<'a> Course<'a> {
         let (mut batch, mut waiting, mut given) = (Vec::<PlanStep>::new(), Vec::new(), Vec::new());
         for step in ready(view) {
             let work = view.work.get(&step.number);
+            // Nobody is asked to plug in what has not passed its gates: that ends as held back.
+            let is_asked = work.is_none_or(|w| w.confirmed.is_none()) && self.closed(journal, step)?.is_empty();
             match actuator.manner(step, self.estate) {
-                Manner::ByHand { owner, what, due_ms } if work.is_none_or(|w| w.confirmed.is_none()) => {
+                Manner::ByHand { owner, what, due_ms } if is_asked => {
                     if work.is_none() {
                         given.push(What::WorkGiven {
                             plan: self.plan.hash.clone(),
@@ -253,18 +259,28 @@ impl<'a> Course<'a> {
         })
     }
 
-    /// Opens failed steps again once everything else is done. False if nothing is to be tried.
+    /// Returns why a step must not be done now, if it leads back to the grid: the gates that are not passed.
+    fn closed(&self, journal: &Journal, step: &PlanStep) -> Result<Vec<String>, ControlError> {
+        let view = journal.plan(&self.plan.hash)?;
+        Ok(match step.action == StepKind::Reconnect.word() {
+            true => gates_closed(view, step, journal.situation(), self.estate),
+            false => Vec::new(),
+        })
+    }
+
+    /// Opens failed steps again once everything else is done, but none whose gates are still closed. False if nothing is to be
+    /// tried.
     fn try_again(&self, journal: &mut Journal) -> Result<bool, ControlError> {
         let view = journal.plan(&self.plan.hash)?;
         let failed = if self.try_again { to_reopen(view) } else { Vec::new() };
-        let facts: Vec<What> = failed
-            .into_iter()
-            .map(|(step, reason)| What::StepReopened {
-                plan: self.plan.hash.clone(),
-                step,
-                reason,
-            })
-            .collect();
+        let mut facts = Vec::new();
+        for (step, reason) in failed {
+            let own = self.plan.steps.iter().find(|s| s.number == step);
+            if own.map_or(Ok(false), |own| self.closed(journal, own).map(|why| why.is_empty()))? {
+                let plan = self.plan.hash.clone();
+                facts.push(What::StepReopened { plan, step, reason });
+            }
+        }
         let any = !facts.is_empty();
         journal.record(BY, facts)?;
         Ok(any)

@@ -14,6 +14,8 @@ use crate::room::Room;
 
 /// Hours until a claim of this room must be looked at again.
 pub(crate) const REVIEW_MS: i64 = 6 * 3_600_000;
+/// Least time between two copies of the status site while services come back, in milliseconds.
+const PUBLISH_EVERY_MS: i64 = 600_000;
 
 impl<W: Wires> Room<W> {
     /// Plans the return, gets it approved, and brings everything back, step by step through its gates. A plan that is under way
@@ -31,11 +33,14 @@ impl<W: Wires> Room<W> {
         };
         let warrant = loop {
             let warrant = self.approvals(&plan.0).await?;
+            if let Some(plan) = &plan.1 {
+                Course::new(&warrant.plan, &self.config.estate).begin(&mut self.journal, plan)?;
+            }
             if self.journal.situation().phase != Phase::Restoring {
                 self.enter(Phase::Restoring, "the restoration plan is approved")?;
             }
             self.publish().await?;
-            match self.carry_back(&warrant, plan.1.as_ref()).await? {
+            match self.carry_back(&warrant, plan.1.is_none()).await? {
                 CourseEnd::Widened { plan: wider, why } => {
                     self.ask_people("restore", vec![format!("a new plan goes further: {}", why.join("; "))])?;
                     self.put_to_people(&wider)?;
@@ -90,8 +95,8 @@ impl<W: Wires> Room<W> {
         restorations(situation).filter(move |view| view.proposed >= since && view.undo.is_none())
     }
 
-    /// Carries an approved plan out; what comes in meanwhile is looked at between two steps. Without `plan` it is under way.
-    async fn carry_back(&mut self, warrant: &Warranted, plan: Option<&RestorePlan>) -> Result<CourseEnd, ControlError> {
+    /// Carries an approved plan out; what comes in meanwhile is looked at between two steps.
+    async fn carry_back(&mut self, warrant: &Warranted, was_under_way: bool) -> Result<CourseEnd, ControlError> {
         let (courier, config, outputs) = (self.courier.clone(), self.config.clone(), self.outputs.clone());
         let mut course = Course::new(&warrant.plan, &config.estate);
         let began = self.began(&warrant.plan);
@@ -109,15 +114,13 @@ impl<W: Wires> Room<W> {
                 plan_restore(situation, &config.estate, &config_of_plan)
             }
         };
-        match plan {
-            Some(plan) => course.begin(&mut self.journal, plan)?,
-            None => {
-                let again = again(self.next_generation());
-                if let Some(end) = course.plan_again(&mut self.journal, "the control room was started again", again)? {
-                    return Ok(end);
-                }
+        if was_under_way {
+            let again = again(self.next_generation());
+            if let Some(end) = course.plan_again(&mut self.journal, "the control room was started again", again)? {
+                return Ok(end);
             }
         }
+        let mut published = self.wires.now();
         let mut said = self.ended(&warrant.plan);
         loop {
             let again = again(self.next_generation());
@@ -134,6 +137,10 @@ impl<W: Wires> Room<W> {
             self.take_waiting()?;
             if let Some(end) = end {
                 return Ok(end);
+            }
+            if self.wires.now() >= published.plus_ms(PUBLISH_EVERY_MS) {
+                self.publish().await?;
+                published = self.wires.now();
             }
         }
     }

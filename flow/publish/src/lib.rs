@@ -50,4 +50,4 @@ pub use moment::{duration_words, moment};
 pub use pages::policy;
 pub use route::{route_map, tier_words};
 pub use site::{LeftOut, PublishError, Site, SiteConfig, Tlp, build_site};
-pub use state::{Works, level_words, phase_sentence, phase_word};
+pub use state::{Works, level_words, phase_sentence, phase_word, service_advice};

@@ -1,8 +1,11 @@
+use std::collections::BTreeMap;
+
 use leckwehr_estate::{DegradedMode, Estate, Party, PartyKind, Service, SystemKind};
-use leckwehr_incident::{Phase, ServiceLevel, ServiceView, Situation, Timestamp};
-use leckwehr_restore::{ServiceNow, services_now};
+use leckwehr_incident::{ForecastView, Phase, ServiceLevel, ServiceView, Situation, Timestamp};
+use leckwehr_restore::{ServiceNow, expected, services_now};
 
 use crate::Language;
+use crate::moment::moment;
 
 /// What a service does for its customers, in the four words that the public site uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,6 +139,18 @@ pub(crate) struct ServiceState<'a> {
     pub modes: Vec<&'a DegradedMode>,
     /// A person's signed decision stands in place of a gate of a system that it rests on.
     pub decided: bool,
+    /// When it is expected back, if that is known.
+    pub expected: Option<&'a ForecastView>,
+    /// Until when facts are known.
+    pub as_of: Timestamp,
+}
+
+/// Returns what people should know and do about each service now, as the status site says it to everybody; services that work
+/// have none.
+pub fn service_advice(situation: &Situation, estate: &Estate, language: Language) -> BTreeMap<String, String> {
+    let states = service_states(situation, estate).into_iter();
+    let advice = states.map(|state| (state.id.to_owned(), state.advice(estate, language, None)));
+    advice.filter(|(_, advice)| !advice.is_empty()).collect()
 }
 
 /// Returns every service of the estate or the situation: what is broken first, then by priority and name.
@@ -156,6 +171,8 @@ pub(crate) fn service_states<'a>(situation: &'a Situation, estate: &'a Estate) -
         ServiceState {
             modes,
             decided: estate.needs_of_service(id).iter().any(overridden),
+            expected: expected(situation, id),
+            as_of: situation.as_of,
             ..service_state(id, service, view)
         }
     };
@@ -178,6 +195,8 @@ fn service_state<'a>(id: &'a str, service: Option<&'a Service>, view: Option<&'a
         service,
         modes: Vec::new(),
         decided: false,
+        expected: None,
+        as_of: Timestamp::default(),
     }
 }
 
@@ -199,7 +218,21 @@ impl ServiceState<'_> {
             );
             advice = format!("{advice} {decided}").trim().to_owned();
         }
-        advice
+        format!("{advice} {}", self.expectation(language)).trim().to_owned()
+    }
+
+    /// When it is expected back. A forecast that did not hold is called so.
+    fn expectation(&self, language: Language) -> String {
+        let Some(foretold) = self.expected else {
+            return String::new();
+        };
+        let (p50, p90) = (moment(foretold.p50, language), moment(foretold.p90, language));
+        match (language, foretold.p90 < self.as_of) {
+            (Language::De, false) => format!("Erwartet um {p50}, in neun von zehn Fällen bis {p90}."),
+            (Language::En, false) => format!("Expected at {p50}, in nine of ten cases by {p90}."),
+            (Language::De, true) => format!("Erwartet war es bis {p90}; das ist nicht eingetreten."),
+            (Language::En, true) => format!("It was expected by {p90}; that did not come true."),
+        }
     }
 
     fn what_to_do(&self, estate: &Estate, language: Language, party: Option<&str>) -> String {

@@ -1,9 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_estate::{Estate, Service};
+use leckwehr_incident::{ForecastView, ServiceLevel, Situation};
 use serde::Serialize;
 
 use crate::order::{down, met};
+use crate::plan::restorations;
 
 /// When a service that is down now is planned to be back, in milliseconds from the start of the plan.
 ///
@@ -19,6 +21,15 @@ pub struct ServiceForecast {
     pub full_ms: Option<u64>,
     /// The same at the 90th percentile.
     pub full_p90_ms: Option<u64>,
+}
+
+/// Returns when a service that is not back is expected, as it was forecast with the newest order of a restoration. `None` if that
+/// order does not bring it back, whatever was forecast before.
+pub fn expected<'s>(situation: &'s Situation, service: &str) -> Option<&'s ForecastView> {
+    let ordered = restorations(situation).filter_map(|view| view.ordered_at).max()?;
+    let level = situation.services.get(service)?.level;
+    let newest = situation.forecasts.get(service)?.last()?;
+    (newest.at >= ordered && level < ServiceLevel::Provisional).then_some(newest)
 }
 
 /// Forecasts every service that is down while the affected systems are; `ready_ms` says when each of them is back, `u64::MAX`

@@ -1,15 +1,9 @@
-use std::collections::{BTreeMap, BTreeSet};
-
 use leckwehr_crypt::{hex, sha256};
-use leckwehr_estate::Estate;
 use leckwehr_incident::{PlanKind, PlanRecord, PlanStep, PlanView, Situation};
 use serde::Serialize;
 
 use crate::ServiceForecast;
-use crate::forecast::forecast;
-use crate::gate::is_valid_on;
-use crate::replan::is_given_up;
-use crate::schedule::{Away, schedule};
+use crate::schedule::Away;
 
 /// What the planner assumes where the estate says nothing. Times are in planned minutes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,16 +133,8 @@ pub struct RestorePlan {
     /// What people must decide; no step does it.
     pub open_decisions: Vec<String>,
     record: PlanRecord,
-    config: RestoreConfig,
-    away: Away,
-}
-
-/// What is left of a plan of which some steps are done.
-pub(crate) struct Left {
-    /// All steps, with the times of what is left; those that are done take none.
-    pub steps: Vec<Step>,
-    /// When services are planned to be back that still wait for something.
-    pub forecasts: Vec<ServiceForecast>,
+    pub(crate) config: RestoreConfig,
+    pub(crate) away: Away,
 }
 
 /// Returns the restorations of a situation: plans that bring systems back. One that lets partners return is none.
@@ -219,43 +205,6 @@ impl RestorePlan {
             config: config.clone(),
             away,
         }
-    }
-
-    /// Returns what is left of this plan, when the steps of an approved one that stand need not be done again and those that
-    /// failed too often will not be. O(steps · (steps + people of a crew)).
-    pub(crate) fn left(&self, approved: &PlanView, estate: &Estate) -> Left {
-        let own = |step: &Step| {
-            let same = |s: &&PlanStep| s.action == step.kind.word() && s.target == step.target;
-            approved.plan.steps.iter().find(same).map(|s| s.number)
-        };
-        let stands = |step: &Step| own(step).is_some_and(|number| approved.stands(number));
-        let mut steps = self.steps.clone();
-        for step in steps.iter_mut().filter(|step| stands(step)) {
-            step.planned_ms = 0;
-        }
-        schedule(&mut steps, estate, &self.config, &self.away);
-        let lost: Vec<&Step> = steps
-            .iter()
-            .filter(|step| own(step).is_some_and(|number| is_given_up(approved, number)))
-            .collect();
-        let is_lost = |system: &String| {
-            let on_it = BTreeSet::from([system.clone()]);
-            lost.iter().any(|step| match step.kind {
-                StepKind::RotateCredentials => is_valid_on(&step.target, &on_it, estate),
-                _ => step.target == *system,
-            })
-        };
-        let mut ready_ms: BTreeMap<String, u64> = BTreeMap::new();
-        for step in steps.iter().filter(|s| estate.systems.contains_key(&s.target) && !stands(s)) {
-            let ready = ready_ms.entry(step.target.clone()).or_default();
-            *ready = if is_lost(&step.target) {
-                u64::MAX
-            } else {
-                step.end_ms().max(*ready)
-            };
-        }
-        let forecasts = forecast(estate, &ready_ms, self.config.p90_percent);
-        Left { steps, forecasts }
     }
 
     /// Returns the plan as it goes into the ledger. Its summary carries the digest of what a record has no field for.

@@ -4,6 +4,7 @@ use leckwehr_estate::Estate;
 use leckwehr_incident::{PlanRecord, PlanStep, PlanView, StepOutcome, StepPlace};
 
 use crate::forecast::ServiceForecast;
+use crate::left::left;
 use crate::plan::{RestorePlan, Step, StepKind};
 
 /// Times that a step is tried in one plan. What fails more often is for people.
@@ -80,7 +81,7 @@ pub fn judge(approved: &PlanView, new: &RestorePlan, estate: &Estate) -> Replan 
         return Replan::Widened { why };
     }
     let number = |n: &u32| wanted.get(n).copied().flatten().map(|s| s.number);
-    let left = new.left(approved, estate);
+    let left = left(new, approved, estate);
     let mut order: Vec<StepPlace> = Vec::new();
     for step in &left.steps {
         let Some(own) = number(&step.number) else { continue };
@@ -109,9 +110,11 @@ pub fn to_reopen(view: &PlanView) -> Vec<(u32, String)> {
         .collect()
 }
 
-/// Whether a step was tried as often as this plan tries, and failed.
+/// Whether a step was tried as often as this plan tries, and failed; or it is a reconnection that was held back, which waits for
+/// people.
 pub(crate) fn is_given_up(view: &PlanView, number: u32) -> bool {
-    has_ended(view, number) && !view.stands(number) && tries(view, number) >= TRIES_MAX
+    let reconnects = step_of(&view.plan, number).is_some_and(|s| s.action == StepKind::Reconnect.word());
+    has_ended(view, number) && !view.stands(number) && (reconnects || tries(view, number) >= TRIES_MAX)
 }
 
 fn tries(view: &PlanView, number: u32) -> u32 {

@@ -18,7 +18,7 @@ pub fn follow(situation: &Situation, estate: &Estate, plan: &str) -> Vec<What> {
     let Some(view) = situation.plans.get(plan) else {
         return Vec::new();
     };
-    let lost = below(situation, ServiceLevel::Limited);
+    let lost = lost_now(situation);
     let down = estate.systems_down(&lost);
     let targets: BTreeSet<&String> = view
         .plan
@@ -37,6 +37,11 @@ pub fn follow(situation: &Situation, estate: &Estate, plan: &str) -> Vec<What> {
         facts.extend(change(situation, view, system, needs_missing));
     }
     facts
+}
+
+/// Returns the systems that nobody can use now: isolated, or on their way back and not yet on the grid.
+pub fn lost_now(situation: &Situation) -> BTreeSet<String> {
+    below(situation, ServiceLevel::Limited)
 }
 
 /// Systems that are isolated, or on their way back and not yet at that level.

@@ -33,7 +33,8 @@ Fields of the score (--json); * decides whether the drill passed, \"true\" is wh
 * files                 damaged, restored, lost*
   service_minutes       lost, planned
 * restoration           systems (put back on the grid), gates_skipped*, gates_decided (by people), restored_over_newer*,
-                        replanned, forecasts, forecasts_kept (back by the time foretold for nine of ten cases)
+                        replanned, first_forecasts and forecasts: made, p50_met, p90_met (services that were back by
+                        the median, and by the time foretold for nine of ten cases)
 * ledger                entries, verified (with the key given to the control room; a replay gives the situation that it held)*
 * claims                made, untrue*, untrue_because, unchecked (about services that nothing in the range uses),
                         unchecked_claims; a service counts as working if people really used it after the recovery
@@ -333,12 +334,13 @@ fn rows(score: &Score) -> Vec<ScoreRow> {
         row(
             "restoration",
             format!(
-                "{} systems back, {} gates skipped, {} files over newer ones, {} of {} forecasts kept",
+                "{} systems back, {} gates skipped, {} files over newer ones, {} of {} first forecasts met at P90, {} at P50",
                 s.restoration.systems,
                 s.restoration.gates_skipped,
                 s.restoration.restored_over_newer,
-                s.restoration.forecasts_kept,
-                s.restoration.forecasts
+                s.restoration.first_forecasts.p90_met,
+                s.restoration.first_forecasts.made,
+                s.restoration.first_forecasts.p50_met
             ),
             "none skipped, none over newer",
             Some(s.restoration.gates_skipped + s.restoration.restored_over_newer == 0),

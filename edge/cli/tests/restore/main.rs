@@ -22,6 +22,7 @@ kind = "provider"
 [crew.desk]
 name = "Desk"
 size = 2
+reach_hours = 0
 [zone.z]
 site = "s"
 party = "p"
@@ -100,7 +101,14 @@ fn house() -> TempDir {
     let seed = SigningKey::from_seed(&config.ledger_seed).unwrap();
     fs::create_dir_all(at.join("room")).unwrap();
     let clock = Arc::new(|| Timestamp(1_000_000_000));
-    let mut journal = Journal::open(&at.join("room/ledger"), "leckwehr/control-room", seed, clock, Arc::new(NoFaults)).unwrap();
+    let mut journal = Journal::open(
+        &at.join("room/ledger"),
+        "leckwehr/control-room",
+        seed,
+        clock,
+        Arc::new(NoFaults),
+    )
+    .unwrap();
     let services = vec!["letters".to_owned(), "archive".to_owned()];
     let estate = "House".to_owned();
     let mut facts = vec![What::WatchStarted { estate, services }];
@@ -144,10 +152,19 @@ fn a_house_is_brought_back_as_far_as_programs_people_and_gates_allow() {
         let approved = leckwehr(at, &["takedown", "approve", "restore-plan.json", "--as", name, "--key", &key]);
         assert!(approved.status.success(), "{}", said(&approved));
     }
-    let words = ["--approval", "anna.approval.json", "--approval", "bert.approval.json", "--json"];
+    let words = [
+        "--approval",
+        "anna.approval.json",
+        "--approval",
+        "bert.approval.json",
+        "--json",
+    ];
     let second = leckwehr(at, &[&RUN[..], &words].concat());
     let state: Value = serde_json::from_slice(&second.stdout).unwrap();
-    assert_eq!((second.status.code(), state["ended"].as_str()), (Some(1), Some("waits-for-people")));
+    assert_eq!(
+        (second.status.code(), state["ended"].as_str()),
+        (Some(1), Some("waits-for-people"))
+    );
     assert!(at.join("swept").exists());
     let status = said(&leckwehr(at, &["restore", "status", "room/ledger"]));
     assert!(
@@ -164,7 +181,10 @@ fn a_house_is_brought_back_as_far_as_programs_people_and_gates_allow() {
     fs::write(at.join("mallory.key"), "07".repeat(32)).unwrap();
     let confirm = |name: &str, key: &str| {
         let step = ["restore", "confirm", "--step", &work, "--plan", "restore-plan.json"];
-        let signed = leckwehr(at, &[&step[..], &["--as", name, "--key", key, "--reason", "plugged in"]].concat());
+        let signed = leckwehr(
+            at,
+            &[&step[..], &["--as", name, "--key", key, "--reason", "plugged in"]].concat(),
+        );
         assert!(signed.status.success(), "{}", said(&signed));
         leckwehr(at, &[&RUN[..], &["--word", &format!("{name}.word.json")]].concat())
     };
@@ -177,7 +197,10 @@ fn a_house_is_brought_back_as_far_as_programs_people_and_gates_allow() {
     let text = said(&third);
     assert_eq!(third.status.code(), Some(1), "{text}");
     assert!(text.contains("fs-1: provisional") && text.contains("complete"), "{text}");
-    assert!(text.contains("service letters: provisional") && text.contains("(sweep fs-2)"), "{text}");
+    assert!(
+        text.contains("service letters: provisional") && text.contains("(sweep fs-2)"),
+        "{text}"
+    );
 
     let plan = leckwehr(at, &["restore", "plan", "estate", "--ledger", "room/ledger", "--json"]);
     let text = said(&plan);
@@ -201,6 +224,9 @@ fn what_cannot_be_understood_is_named_with_its_remedy() {
     }
     let nothing = leckwehr(at, &["restore", "status", "estate"]);
     assert!(said(&nothing).contains("LW-RESTORE-011"), "{}", said(&nothing));
-    let both = leckwehr(at, &["restore", "plan", "estate", "--lost", "fs-1", "--ledger", "room/ledger"]);
+    let both = leckwehr(
+        at,
+        &["restore", "plan", "estate", "--lost", "fs-1", "--ledger", "room/ledger"],
+    );
     assert_eq!(both.status.code(), Some(2), "{}", said(&both));
 }

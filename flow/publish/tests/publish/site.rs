@@ -2,7 +2,7 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use leckwehr_incident::Situation;
+use leckwehr_incident::{Fact, Situation, Timestamp, What};
 use leckwehr_publish::{LintFinding, PublishError, Site, SiteConfig, build_site};
 use quick_xml::events::Event;
 
@@ -201,6 +201,42 @@ fn a_service_that_nobody_observed_is_unknown() {
     let index = text(&empty, "en/index.html");
     assert!(index.contains("state unknown: 80"), "{index}");
     assert!(!index.contains("> works<"), "nothing may look healthy without an observation");
+}
+
+/// Red if a forecast outlives the order that it was made with, or if one that did not hold is shown as if it still could.
+#[test]
+fn a_date_is_given_as_long_as_the_newest_order_stands_by_it() {
+    let estate = estate(24);
+    let mut situation = situation(&estate);
+    let hours = |n: i64| situation.as_of.plus_ms(n * 3_600_000);
+    let (now, p50, p90, after) = (situation.as_of, hours(1), hours(2), hours(3));
+    let ordered = || What::PlanOrdered {
+        plan: "b2".repeat(32),
+        begins: true,
+        steps: Vec::new(),
+        reason: "a step failed".to_owned(),
+    };
+    let foretold = What::Forecasted {
+        service: "epa".to_owned(),
+        p50,
+        p90,
+    };
+    let mut page_after = |at: Timestamp, what: What| {
+        situation.apply(&Fact::new(at, "restore", what)).unwrap();
+        let site = build_site(&situation, &estate, &config(), &key()).unwrap();
+        words(&text(&site, "en/service/epa.html"))
+    };
+    assert!(!page_after(now, ordered()).contains("xpected"));
+    let page = page_after(now, foretold);
+    assert!(
+        page.contains("Expected at") && page.contains("in nine of ten cases by"),
+        "{page}"
+    );
+    let what = "nothing yet".to_owned();
+    let room = "restore".to_owned();
+    let page = page_after(after, What::DecisionOpen { room, what });
+    assert!(page.contains("did not come true") && !page.contains("Expected at"), "{page}");
+    assert!(!page_after(after, ordered()).contains("xpected"));
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::problem::Problem;
 ///
 ///     leckwehr restore plan examples/essen
 ///     leckwehr restore plan examples/essen --lost ad-essen-1 dns-essen-2 --language de
+///     leckwehr restore plan examples/essen --ledger room/ledger
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use leckwehr_incident::{Fact, Gate, PlanView, ServiceLevel, Situation, StepOutcome};
 use leckwehr_ledger::Reader;
-use leckwehr_restore::{GateState, gate_state, newest_restoration};
+use leckwehr_restore::{GateState, expected, gate_state, newest_restoration};
 use serde_json::json;
 
 use crate::problem::Problem;
@@ -118,9 +118,7 @@ pub(super) fn text_of(situation: &Situation, view: Option<&PlanView>) -> String 
         let _ = writeln!(text, "step {number} is for {} until {}: {}", work.owner, work.due, work.what);
     }
     for (id, service) in &situation.services {
-        let foretold = situation.forecasts.get(id).and_then(|all| all.last());
-        let when = foretold.filter(|_| service.level < ServiceLevel::Provisional);
-        let when = when.map_or(String::new(), |f| {
+        let when = expected(situation, id).map_or(String::new(), |f| {
             format!("; expected {}, by {} in nine of ten cases", f.p50, f.p90)
         });
         let _ = writeln!(text, "service {id}: {}; {}{when}", word(Some(service.level)), service.reason);

@@ -2,11 +2,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use leckwehr_estate::{Estate, nearest};
+use leckwehr_incident::Situation;
 use leckwehr_restore::outage::{
     OutageEffort, OutageForecast, OutagePlan, Spread, check_outages, forecast_outages, plan_outages, savings_of_one_more,
 };
-use leckwehr_restore::{Recovery, TASK_UNIT_MINUTES, recovery};
+use leckwehr_restore::{Recovery, TASK_UNIT_MINUTES, lost_now, recovery};
 
+use super::status::situation_of;
 use crate::output::Tongue;
 use crate::problem::Problem;
 
@@ -18,6 +20,9 @@ pub struct WayArgs {
     /// Systems that are lost (ids); everything inside the provider's sites if not given.
     #[arg(long, value_name = "SYSTEM", num_args = 1..)]
     lost: Vec<String>,
+    /// Ledger of the incident: lost is what by its facts is isolated or not yet back on the grid.
+    #[arg(long, value_name = "DIR", conflicts_with = "lost")]
+    ledger: Option<PathBuf>,
     /// Orders of work to try.
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     tries: u64,
@@ -38,6 +43,8 @@ pub struct WayArgs {
 /// A planned way back.
 pub struct Way {
     pub estate: Estate,
+    /// What the ledger says, if there is one.
+    pub situation: Option<Situation>,
     pub recovery: Recovery,
     pub plan: OutagePlan,
     pub forecast: OutageForecast,
@@ -49,7 +56,14 @@ impl Way {
     /// Plans and forecasts.
     pub fn plan(args: &WayArgs) -> Result<Self, Problem> {
         let estate = crate::verb::estate::load(&args.estate)?;
-        let lost = lost(&estate, &args.lost)?;
+        let situation = args.ledger.as_deref().map(situation_of).transpose()?;
+        let lost = match &situation {
+            Some(situation) => {
+                let inside = lost_now(situation).into_iter().filter(|id| estate.systems.contains_key(id));
+                inside.collect()
+            }
+            None => lost(&estate, &args.lost)?,
+        };
         let refused = |error: &dyn std::error::Error| {
             Problem::new("LW-RESTORE-004", "this loss cannot be planned", error)
                 .hint("look at the recipes, crews and needs of the systems named: `leckwehr estate lint`")
@@ -76,6 +90,7 @@ impl Way {
         let savings_percent = savings.iter().map(|s| *s as f64 / whole * 100.0).collect();
         Ok(Self {
             estate,
+            situation,
             recovery,
             plan,
             forecast,

@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use leckwehr_publish::Language;
+use leckwehr_restore::{Blocking, why_not_up};
 use serde_json::json;
 
 use super::way::{Way, WayArgs, clock, minutes};
@@ -12,17 +13,18 @@ use crate::problem::Problem;
 /// Say why a service is not back sooner: the work that it waits for, who does it, and what would help next.
 ///
 /// Of several alternatives the one that is back first counts. `#` marks work that the end of the service hangs on in the
-/// plan: from its last step back to whatever ended just before.
+/// plan: from its last step back to whatever ended just before. With --ledger it also says what blocks the service by the
+/// facts: systems, their owners, and the step that is due there.
 ///
-/// Example:
+/// Examples:
 ///
-///     leckwehr restore why examples/essen --service log-on
+///     leckwehr restore why examples/essen log-on
+///     leckwehr restore why examples/essen log-on --ledger room/ledger
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
     way: WayArgs,
     /// Service id.
-    #[arg(long, value_name = "SERVICE")]
     service: String,
 }
 
@@ -33,6 +35,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
         let summary = format!("{} is no service that this loss takes down", args.service);
         return Err(Problem::plain("LW-RESTORE-005", summary).hint("`leckwehr restore plan` lists the services that are down"));
     };
+    let blocking = way
+        .situation
+        .as_ref()
+        .map(|situation| why_not_up(situation, &way.estate, &args.service));
+    let blocking = blocking.unwrap_or_default();
     let waits = waited_for(&way, o);
     let next = next_help(&way, &waits);
     let mut out = Out::new();
@@ -50,10 +57,13 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
             "p90_minutes": minutes(way.forecast.p90[o]),
             "waits_for": waits.iter().map(one).collect::<Vec<_>>(),
             "next_help_crew": next,
+            "blocking": blocking.iter().map(|b| json!({"what": b.what, "owner": b.owner, "reason": b.reason})).collect::<Vec<_>>(),
         });
         out.text(&(serde_json::to_string_pretty(&all).unwrap_or_default() + "\n"))?;
     } else {
-        out.text(&text(&way, o, &waits, next.as_deref(), args.way.language.language()))?;
+        let language = args.way.language.language();
+        out.text(&text(&way, o, &waits, next.as_deref(), language))?;
+        out.text(&blocking_text(&blocking, language))?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -94,6 +104,23 @@ fn next_help(way: &Way, waits: &[(usize, bool)]) -> Option<String> {
     crews
         .filter(|c| saved(c) >= 0.1)
         .max_by(|a, b| saved(a).total_cmp(&saved(b)).then(b.cmp(a)))
+}
+
+/// What keeps the service down by the facts. The reasons are those of the ledger, in English.
+fn blocking_text(blocking: &[Blocking], language: Language) -> String {
+    let (head, nobody) = match language {
+        Language::De => ("Laut Logbuch steht im Weg:", "niemand benannt"),
+        Language::En => ("In the way, by the ledger:", "nobody named"),
+    };
+    let mut text = String::new();
+    for (index, one) in blocking.iter().enumerate() {
+        if index == 0 {
+            let _ = writeln!(text, "{head}");
+        }
+        let owner = one.owner.as_deref().unwrap_or(nobody);
+        let _ = writeln!(text, "  {} ({owner}): {}", one.what, one.reason);
+    }
+    text
 }
 
 fn text(way: &Way, o: usize, waits: &[(usize, bool)], next: Option<&str>, language: Language) -> String {
