@@ -124,7 +124,7 @@ impl Place {
         }
         fs::write(
             root.join("act.sh"),
-            "echo \"$1 $2\" >> \"$0.log\"\n: > \"${0%act.sh}state/$1-$2\"\n",
+            "echo \"$1 $2\" >> \"$0.log\"\nif rm \"$0.kills\" 2> /dev/null; then kill -9 $PPID; sleep 0.5; fi\n: > \"${0%act.sh}state/$1-$2\"\n",
         )
         .unwrap();
         for id in SYSTEMS {
@@ -141,6 +141,16 @@ impl Place {
     /// Somebody writes a letter after the time until which data may be lost.
     pub fn write_newer(&self, id: &str) {
         write_at(&self.target(id).join("newer.txt"), "written today", NEWER_S);
+    }
+
+    /// The next deed kills the control room while it is at work, and goes on for a while.
+    pub fn kill_in_the_midst(&self) {
+        fs::write(self.root.join("act.sh.kills"), "").unwrap();
+    }
+
+    /// The runbook's sweep of a system does not compare its configuration: every step of it is verified, and its gate stays closed.
+    pub fn leave_unproven(&self, id: &str) {
+        fs::write(self.root.join("unproven"), id).unwrap();
     }
 
     pub fn acts(&self) -> BTreeMap<String, usize> {
@@ -166,9 +176,13 @@ impl Place {
             "[[step]]\naction = \"rotate-credentials\"\ntarget = \"svc\"\n{}",
             command("rotated")
         );
+        let unproven = fs::read_to_string(self.root.join("unproven")).unwrap_or_default();
         for id in SYSTEMS {
             let head = |action: &str| format!("[[step]]\naction = \"{action}\"\ntarget = \"{id}\"\n");
-            let proves = "proves = [\"indicators-swept\", \"configuration-compared\"]\n";
+            let proves = match id == unproven {
+                true => "proves = [\"indicators-swept\"]\n",
+                false => "proves = [\"indicators-swept\", \"configuration-compared\"]\n",
+            };
             book += &format!("{}{proves}{}", head("sweep"), command("swept"));
             book += &format!(
                 "{}[step.restic]\nprogram = \"{RESTIC}\"\nrepository = \"{shared}/repository\"\n\
