@@ -15,7 +15,10 @@ const NOT_BUILT: [(&str, &str); 8] = [
         "without an agreed protocol systems are neither drained nor captured for forensics; with one, that is people's work in this room: \
          `leckwehr takedown run` knows runbooks too",
     ),
-    ("restore", "crews have no shift calendars, and backups no bandwidth"),
+    (
+        "restore",
+        "the room plans with crews around the clock and the recipes' minutes; `leckwehr restore plan` knows shifts, stores and the clean room",
+    ),
     (
         "restore",
         "the gate clean rests on what a system's own agent says of its sessions, secrets and accounts, not on its programs",

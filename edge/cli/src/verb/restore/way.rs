@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use leckwehr_estate::{Estate, nearest};
-use leckwehr_incident::Situation;
+use leckwehr_incident::{Situation, Timestamp};
 use leckwehr_restore::outage::{
     OutageEffort, OutageForecast, OutagePlan, Spread, check_outages, forecast_outages, plan_outages, savings_of_one_more,
 };
@@ -11,6 +11,7 @@ use leckwehr_restore::{Recovery, TASK_UNIT_MINUTES, lost_now, recovery};
 use super::status::situation_of;
 use crate::output::Tongue;
 use crate::problem::Problem;
+use crate::verb::takedown::room::now;
 
 /// What is lost, and how long to look for the best way back.
 #[derive(clap::Args)]
@@ -23,6 +24,9 @@ pub struct WayArgs {
     /// Ledger of the incident: lost is what by its facts is isolated or not yet back on the grid.
     #[arg(long, value_name = "DIR", conflicts_with = "lost")]
     ledger: Option<PathBuf>,
+    /// When the work begins (RFC 3339), for the shifts of crews; now if not given.
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
     /// Orders of work to try.
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     tries: u64,
@@ -68,7 +72,7 @@ impl Way {
             Problem::new("LW-RESTORE-004", "this loss cannot be planned", error)
                 .hint("look at the recipes, crews and needs of the systems named: `leckwehr estate lint`")
         };
-        let recovery = recovery(&estate, &lost, None).map_err(|e| refused(&e))?;
+        let recovery = recovery(&estate, &lost, Some(args.at.unwrap_or_else(now))).map_err(|e| refused(&e))?;
         let problem = &recovery.problem;
         let effort = OutageEffort {
             evaluations: args.tries,
