@@ -50,7 +50,7 @@ fn main() {
             (cpu_s() - begun) / count
         );
     }
-    for (tasks, evaluations) in [(120, 4_000), (2_000, 1_500)] {
+    for (tasks, evaluations) in [(120, 8_000), (2_000, 4_000)] {
         let problem = generated_recovery(tasks, 7);
         let first = OutageEffort {
             evaluations: 50,

@@ -19,7 +19,12 @@ pub(crate) struct Prepared<'a> {
     groups: usize,
     /// Tasks that began in the past or are under way: they stay where they are.
     pub fixed: Vec<Option<u32>>,
-    now: u32,
+    pub now: u32,
+    /// Groups of outages that a task is an alternative of: (outage, group among all groups of outages).
+    ends: Vec<Vec<(u32, u32)>>,
+    end_groups: usize,
+    /// What each outage costs at least: if all resources were plenty.
+    floor: Vec<u64>,
 }
 
 impl<'a> Prepared<'a> {
@@ -70,7 +75,21 @@ impl<'a> Prepared<'a> {
                 *place = Some(*start);
             }
         }
+        let mut ends = vec![Vec::new(); tasks.len()];
+        let mut end_groups = 0;
+        for (o, outage) in problem.outages.iter().enumerate() {
+            for group in &outage.needs {
+                for a in group {
+                    ends[*a].push((o as u32, end_groups));
+                }
+                end_groups += 1;
+            }
+        }
+        let soonest = soonest(problem, &stays, now);
         let prepared = Self {
+            floor: problem.outages.iter().map(|o| o.cost(until(&o.needs, &soonest))).collect(),
+            ends,
+            end_groups: end_groups as usize,
             problem,
             horizon,
             base,
@@ -100,6 +119,26 @@ impl<'a> Prepared<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// When each task could be over at the earliest if resources were plenty. Stops where a circle would go on for ever.
+fn soonest(problem: &OutageProblem, stays: &[Option<u32>], now: u32) -> Vec<u32> {
+    let tasks = &problem.tasks;
+    let begin = |a: usize| stays[a].unwrap_or(tasks[a].release.max(now));
+    let mut finish: Vec<u32> = (0..tasks.len()).map(|a| begin(a) + tasks[a].duration).collect();
+    for _ in 0..tasks.len() {
+        let mut is_settled = true;
+        for a in (0..tasks.len()).filter(|a| stays[*a].is_none()) {
+            let end = until(&tasks[a].after, &finish).max(begin(a)) + tasks[a].duration;
+            if end > finish[a] && end < HORIZON_UNITS_MAX {
+                (finish[a], is_settled) = (end, false);
+            }
+        }
+        if is_settled {
+            break;
+        }
+    }
+    finish
 }
 
 fn check_positions(problem: &OutageProblem) -> Result<(), OutageProblemError> {
@@ -157,6 +196,45 @@ pub(crate) struct Decoder {
     /// Time at which each group of each task is met; `u32::MAX` while it is not.
     met_at: Vec<u32>,
     due: Vec<u16>,
+    outages: Outages,
+}
+
+/// Which outages are over, and what all of them cost at least.
+#[derive(Debug, Clone)]
+struct Outages {
+    is_met: Vec<bool>,
+    unmet: Vec<u32>,
+    until: Vec<u32>,
+    left: usize,
+    cost: u64,
+}
+
+impl Outages {
+    fn begin(&mut self, prepared: &Prepared) {
+        self.is_met.fill(false);
+        self.until.fill(0);
+        for (unmet, outage) in self.unmet.iter_mut().zip(&prepared.problem.outages) {
+            *unmet = outage.needs.len() as u32;
+        }
+        self.left = self.unmet.iter().filter(|u| **u > 0).count();
+        self.cost = prepared.floor.iter().sum();
+    }
+
+    fn place(&mut self, prepared: &Prepared, a: usize, finish: u32) {
+        for (o, group) in &prepared.ends[a] {
+            let o = *o as usize;
+            if std::mem::replace(&mut self.is_met[*group as usize], true) {
+                continue;
+            }
+            self.unmet[o] -= 1;
+            self.until[o] = self.until[o].max(finish);
+            if self.unmet[o] == 0 {
+                self.left -= 1;
+                let cost = prepared.problem.outages[o].cost(self.until[o]);
+                self.cost += cost.saturating_sub(prepared.floor[o]);
+            }
+        }
+    }
 }
 
 /// Cost of an order that leaves tasks without a place.
@@ -175,16 +253,53 @@ impl Decoder {
             unmet: vec![0; n],
             met_at: vec![u32::MAX; prepared.groups],
             due: Vec::new(),
+            outages: Outages {
+                is_met: vec![false; prepared.end_groups],
+                unmet: vec![0; prepared.problem.outages.len()],
+                until: vec![0; prepared.problem.outages.len()],
+                left: 0,
+                cost: 0,
+            },
         }
     }
 
     /// Serial generation. A task whose turn comes before what it waits for follows as soon as that is placed. Returns the
     /// cost of all outages.
     pub fn decode(&mut self, prepared: &Prepared, order: &[u16]) -> u64 {
+        self.begin(prepared);
+        for a in order {
+            self.advance(prepared, *a);
+        }
+        if self.placed.iter().all(|p| *p) {
+            self.cost(prepared.problem)
+        } else {
+            NO_PLAN
+        }
+    }
+
+    /// The same, but only until all outages are over, and only while they can cost no more than the limit. What is not
+    /// placed then starts at `u32::MAX`; an alternative that would have come later may make the whole cost less.
+    pub fn decode_within(&mut self, prepared: &Prepared, order: &[u16], limit: u64) -> u64 {
+        self.begin(prepared);
+        for a in order {
+            self.advance(prepared, *a);
+            if self.outages.cost > limit {
+                return NO_PLAN;
+            }
+            if self.outages.left == 0 {
+                return self.outages.cost;
+            }
+        }
+        NO_PLAN
+    }
+
+    fn begin(&mut self, prepared: &Prepared) {
         for (free, base) in self.free.iter_mut().zip(&prepared.base) {
             free[..self.used].copy_from_slice(&base[..self.used]);
         }
         self.used = 0;
+        self.outages.begin(prepared);
+        self.start.fill(u32::MAX);
         self.placed.fill(false);
         self.passed.fill(false);
         self.met_at.fill(u32::MAX);
@@ -197,17 +312,13 @@ impl Decoder {
                 self.place(prepared, a, *start);
             }
         }
-        for a in order {
-            self.passed[usize::from(*a)] = true;
-            self.due.push(*a);
-            while let Some(a) = self.due.pop() {
-                self.turn(prepared, usize::from(a));
-            }
-        }
-        if self.placed.iter().all(|p| *p) {
-            self.cost(prepared.problem)
-        } else {
-            NO_PLAN
+    }
+
+    fn advance(&mut self, prepared: &Prepared, a: u16) {
+        self.passed[usize::from(a)] = true;
+        self.due.push(a);
+        while let Some(a) = self.due.pop() {
+            self.turn(prepared, usize::from(a));
         }
     }
 
@@ -238,6 +349,7 @@ impl Decoder {
         }
         self.used = self.used.max(until);
         (self.start[a], self.finish[a], self.placed[a]) = (start, finish, true);
+        self.outages.place(prepared, a, finish);
         for (waiting, group) in &prepared.waited_by[a] {
             let waiting = *waiting as usize;
             let met_at = &mut self.met_at[prepared.groups_from[waiting] + *group as usize];

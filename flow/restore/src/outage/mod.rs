@@ -2,7 +2,7 @@
 //! tolerable period of disruption (the objective of Nurre et al. 2012, with steps).
 //!
 //! ```text
-//!   OutageProblem ─► greedy orders ─► annealing over orders ─► OutagePlan ─► checker
+//!   OutageProblem ─► greedy orders ─► annealing over ranks, orders ─► OutagePlan ─► checker
 //!                                        ▲ an earlier plan's order, and what is fixed (re-planning)
 //! ```
 
@@ -12,6 +12,8 @@ mod forecast;
 mod generate;
 mod plan;
 mod problem;
+mod rank;
+mod relieve;
 
 pub use check::{OutageViolation, check_outages};
 pub use forecast::{OutageForecast, SCENARIOS_MAX, Spread, backlog_hours, forecast_outages, savings_of_one_more};

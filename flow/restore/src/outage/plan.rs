@@ -45,15 +45,21 @@ pub struct OutagePlan {
 }
 
 /// Evaluations between two looks at `stop`.
-const STOP_EVERY: u64 = 64;
+pub(super) const STOP_EVERY: u64 = 64;
 /// Annealing runs; the last one begins with the best plan of the others.
 const RUNS: u64 = 4;
-/// First and last temperature as shares of the best cost.
-const HOT: f64 = 0.03;
-const COLD: f64 = 0.000_02;
+/// First and last temperature as shares of the best cost; the first of a search that begins with a good plan.
+pub(super) const HOT: f64 = 0.03;
+const WARM: f64 = 0.001;
+pub(super) const COLD: f64 = 0.000_02;
+/// Percent of the evaluations that rank outages before single tasks are moved.
+const RANKING_PERCENT: u64 = 25;
+/// Percent of the moves that shorten what an outage waits for.
+const CRITICAL_PERCENT: usize = 70;
 
 /// Looks for the schedule whose outages cost least: the best of several greedy orders, improved by simulated annealing
-/// over orders (single tasks, and all that an outage waits for, moved forward or back). The same arguments give the same
+/// over ranks of outages and then over orders of tasks (what holds an outage up, single tasks, and all that an outage waits
+/// for, moved forward or back). The same arguments give the same
 /// plan, if `stop` never says so. O(evaluations · tasks · (arcs per task + time units looked at)).
 pub fn plan_outages(
     problem: &OutageProblem,
@@ -75,15 +81,23 @@ pub fn plan_outages(
         prepared: &prepared,
     };
     search.begin(&effort.order);
-    let runs = if effort.order.is_empty() { RUNS } else { 1 };
+    let is_new = effort.order.is_empty();
+    if is_new {
+        search.rank(effort.evaluations * RANKING_PERCENT / 100, stop);
+    }
+    let runs = if is_new { RUNS } else { 1 };
     for run in 0..runs {
         let left = effort.evaluations.saturating_sub(search.spent);
-        let hot = if run + 1 == runs && runs > 1 { HOT / 5.0 } else { HOT };
+        let hot = match (is_new, run + 1 == runs) {
+            (false, _) => WARM,
+            (true, true) => HOT / 5.0,
+            (true, false) => HOT,
+        };
         search.anneal(left / (runs - run), hot, stop);
     }
-    let (cost, order) = search.best;
+    let (_, order) = search.best;
     let mut decoder = Decoder::new(&prepared);
-    decoder.decode(&prepared, &order);
+    let cost = decoder.decode(&prepared, &order);
     let finish: Vec<u32> = decoder
         .start
         .iter()
@@ -100,7 +114,7 @@ pub fn plan_outages(
 }
 
 /// All tasks that needs stand on, of each group the alternative that is picked; what is waited for first.
-fn closure(problem: &OutageProblem, needs: &[Vec<usize>], pick: &mut dyn FnMut(usize) -> usize) -> Vec<u16> {
+pub(super) fn closure(problem: &OutageProblem, needs: &[Vec<usize>], pick: &mut dyn FnMut(usize) -> usize) -> Vec<u16> {
     let mut taken = vec![false; problem.tasks.len()];
     let mut list = Vec::new();
     let mut open: Vec<(usize, bool)> = needs.iter().map(|g| (g[pick(g.len())], false)).collect();
@@ -116,15 +130,15 @@ fn closure(problem: &OutageProblem, needs: &[Vec<usize>], pick: &mut dyn FnMut(u
     list
 }
 
-struct Search<'a> {
-    prepared: &'a Prepared<'a>,
-    decoder: Decoder,
-    random: Random,
-    closures: Vec<Vec<u16>>,
+pub(super) struct Search<'a> {
+    pub(super) prepared: &'a Prepared<'a>,
+    pub(super) decoder: Decoder,
+    pub(super) random: Random,
+    pub(super) closures: Vec<Vec<u16>>,
     /// Tasks that can be moved.
     free: Vec<usize>,
     spent: u64,
-    best: (u64, Vec<u16>),
+    pub(super) best: (u64, Vec<u16>),
 }
 
 impl Search<'_> {
@@ -146,7 +160,19 @@ impl Search<'_> {
         }
     }
 
-    fn consider(&mut self, order: &[u16]) -> u64 {
+    /// Cost of an order that is neighbour to one of the given cost; [`NO_PLAN`] if it is not taken at this temperature. What
+    /// it may cost is drawn first, so that it need not be decoded beyond that.
+    pub(super) fn try_near(&mut self, order: &[u16], cost: u64, temperature: f64) -> u64 {
+        self.spent += 1;
+        let limit = cost.saturating_add((-temperature * (1.0 - self.random.unit()).ln()) as u64);
+        let found = self.decoder.decode_within(self.prepared, order, limit);
+        if found < self.best.0 {
+            self.best = (found, order.to_vec());
+        }
+        found
+    }
+
+    pub(super) fn consider(&mut self, order: &[u16]) -> u64 {
         self.spent += 1;
         let cost = self.decoder.decode(self.prepared, order);
         if cost < self.best.0 || self.best.1.is_empty() {
@@ -188,26 +214,25 @@ impl Search<'_> {
             return;
         }
         let mut current = self.best.1.clone();
-        let mut cost = self.best.0;
+        let mut cost = self.consider(&current.clone());
+        let mut start = self.decoder.start.clone();
         let mut trial = current.clone();
         let scale = self.best.0.max(1) as f64;
         for i in 0..evaluations {
             if i % STOP_EVERY == 0 && stop() {
                 return;
             }
-            let temperature = scale * hot * (COLD / hot).powf(i as f64 / evaluations as f64);
             trial.copy_from_slice(&current);
-            self.disturb(&mut trial);
-            let found = self.consider(&trial);
-            if found == NO_PLAN {
-                continue;
+            if self.random.below(100) >= CRITICAL_PERCENT || !self.relieve(&mut trial, &start) {
+                self.disturb(&mut trial);
             }
-            let worse = found.saturating_sub(cost) as f64;
-            if found <= cost || self.random.unit() < (-worse / temperature).exp() {
+            let temperature = scale * hot * (COLD / hot).powf(i as f64 / evaluations as f64);
+            let found = self.try_near(&trial, cost, temperature);
+            if found != NO_PLAN {
                 std::mem::swap(&mut current, &mut trial);
                 cost = found;
                 // The order of starts is the same schedule, and says where a task really stands.
-                let start = &self.decoder.start;
+                start.copy_from_slice(&self.decoder.start);
                 current.sort_by_key(|a| start[usize::from(*a)]);
             }
         }
@@ -246,7 +271,7 @@ impl Search<'_> {
 /// Greedy orders tried before annealing.
 const GREEDY_ORDERS: u32 = 24;
 
-fn shift(order: &mut [u16], from: usize, to: usize) {
+pub(super) fn shift(order: &mut [u16], from: usize, to: usize) {
     if from < to {
         order[from..=to].rotate_left(1);
     } else {

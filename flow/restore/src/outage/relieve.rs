@@ -1,0 +1,57 @@
+use super::plan::{Search, shift};
+use super::problem::Task;
+
+/// Percent of the moves in which the hindrance is put off, not the hindered task preferred.
+const PUT_OFF_PERCENT: usize = 40;
+
+impl Search<'_> {
+    /// Follows the chain that a costly outage waits for back from its end, picks a task on it that waits for resources, and
+    /// moves it before one of those that hold them (or that one behind it). False if nothing on the chain waits for
+    /// resources. `start` belongs to `order`; `u32::MAX` is a task without a place. O(tasks).
+    pub(super) fn relieve(&mut self, order: &mut [u16], start: &[u32]) -> bool {
+        let problem = self.prepared.problem;
+        let (tasks, outages) = (&problem.tasks, &problem.outages);
+        if outages.is_empty() {
+            return false;
+        }
+        let finish = |a: usize| start[a].saturating_add(tasks[a].duration);
+        let first = |group: &Vec<usize>| group.iter().copied().min_by_key(|a| finish(*a));
+        let last = |groups: &[Vec<usize>]| groups.iter().filter_map(first).max_by_key(|a| finish(*a));
+        let cost = |o: usize| outages[o].cost(last(&outages[o].needs).map_or(0, finish));
+        let (one, other) = (self.random.below(outages.len()), self.random.below(outages.len()));
+        let chosen = if cost(one) >= cost(other) { one } else { other };
+        let mut hindered = Vec::new();
+        let mut at = last(&outages[chosen].needs);
+        while let Some(a) = at.filter(|a| self.prepared.fixed[*a].is_none() && start[*a] < u32::MAX) {
+            at = last(&tasks[a].after);
+            let ready = at.map_or(0, finish).max(tasks[a].release).max(self.prepared.now);
+            if start[a] > ready {
+                hindered.push((a, ready));
+            }
+        }
+        if hindered.is_empty() {
+            return false;
+        }
+        let (task, ready) = hindered[self.random.below(hindered.len())];
+        let is_hindrance = |b: &usize| start[*b] < start[task] && finish(*b) > ready && is_sharing(&tasks[task], &tasks[*b]);
+        let hindrances: Vec<usize> = (0..tasks.len()).filter(is_hindrance).collect();
+        if hindrances.is_empty() {
+            return false;
+        }
+        let hindrance = hindrances[self.random.below(hindrances.len())];
+        let place = |of: usize| order.iter().position(|a| usize::from(*a) == of);
+        let (Some(to), Some(from)) = (place(hindrance), place(task)) else {
+            return false;
+        };
+        if self.random.below(100) < PUT_OFF_PERCENT {
+            shift(order, to, from);
+        } else {
+            shift(order, from, to);
+        }
+        true
+    }
+}
+
+fn is_sharing(one: &Task, other: &Task) -> bool {
+    one.demand.iter().any(|(r, _)| other.demand.iter().any(|(q, _)| q == r))
+}
