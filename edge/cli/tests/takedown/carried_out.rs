@@ -95,7 +95,7 @@ const SCRIPT: &str = r#"
 ip link set lo up
 for n in 1 2; do ip link add h$n type veth peer name p$n; ip link set h$n up; done
 guard() { $L guard run --config guard.toml > guard.log 2>&1 & pid=$!
-  for i in $(seq 100); do $L guard status --config guard.toml > /dev/null 2>&1 && return; sleep 0.1; done; cat guard.log; exit 9; }
+  for i in $(seq 100); do grep -q 7443 guard.log && return; sleep 0.1; done; cat guard.log; exit 9; }
 cut() { nft list ruleset | grep -c '"h[12]"' || true; }
 trap 'kill $pid' EXIT
 guard
