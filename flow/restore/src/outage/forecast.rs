@@ -30,6 +30,62 @@ impl Default for Spread {
     }
 }
 
+/// Fewest recoveries and fewest tasks that spreads are measured on.
+const RECOVERIES_MEASURED_MIN: usize = 3;
+const TASKS_MEASURED_MIN: usize = 30;
+
+impl Spread {
+    /// Learns how durations turn out from recoveries and drills of the past: for each the (planned, actual) durations of
+    /// its tasks, repetitions included. A recovery's own pace is its actual work over its planned work; what a task
+    /// differs from that is its spread, long tasks counting more. Means and deviations are kept (a triangle of that mean and deviation); few
+    /// recoveries make the pace of the next one less sure. `None` if that is too little to go by. O(tasks).
+    pub fn measured(recoveries: &[Vec<(u32, u32)>]) -> Option<Self> {
+        let done = |r: &&Vec<(u32, u32)>| r.iter().any(|(planned, actual)| *planned > 0 && *actual > 0);
+        let recoveries: Vec<&Vec<(u32, u32)>> = recoveries.iter().filter(done).collect();
+        let sum = |part: fn(&(u32, u32)) -> u32, r: &[(u32, u32)]| r.iter().map(|t| f64::from(part(t))).sum::<f64>();
+        let paces: Vec<f64> = recoveries
+            .iter()
+            .map(|r| sum(|t| t.1, r) / sum(|t| t.0, r).max(1.0))
+            .collect();
+        let shares = recoveries.iter().zip(&paces).flat_map(|(r, pace)| {
+            let with_plan = r.iter().filter(|(planned, _)| *planned > 0);
+            with_plan.map(move |(planned, actual)| {
+                let planned = f64::from(*planned);
+                (f64::from(*actual) / planned / pace, planned)
+            })
+        });
+        let shares: Vec<(f64, f64)> = shares.collect();
+        if paces.len() < RECOVERIES_MEASURED_MIN || shares.len() < TASKS_MEASURED_MIN {
+            return None;
+        }
+        let paces: Vec<(f64, f64)> = paces.into_iter().map(|pace| (pace, 1.0)).collect();
+        let unsure = (1.0 + 1.0 / paces.len() as f64).sqrt();
+        Some(Self {
+            task_percent: triangle(&shares, 1.0),
+            common_percent: triangle(&paces, unsure),
+            failure_percent: 0,
+        })
+    }
+}
+
+/// The triangle with the mean of some values (weight second) and their deviation times a factor, in percent, as far as it
+/// is above 1 %.
+fn triangle(values: &[(f64, f64)], factor: f64) -> (u32, u32, u32) {
+    let weights = values.iter().map(|(_, weight)| weight).sum::<f64>();
+    let mean = values.iter().map(|(value, weight)| value * weight).sum::<f64>() / weights;
+    let square = values
+        .iter()
+        .map(|(value, weight)| (value - mean).powi(2) * weight)
+        .sum::<f64>()
+        / weights;
+    let half = (6.0 * square).sqrt() * factor;
+    let percent = |share: f64| (share * 100.0).round() as u32;
+    let low = (mean - half).max(0.01).max(mean * 0.3);
+    // A low end that was cut off is made up for at the high end: the deviation of a triangle with its mode at `low`.
+    let likely = if mean - half < low { low } else { mean };
+    (percent(low), percent(likely), percent(3.0 * mean - low - likely))
+}
+
 /// When outages end, over many scenarios.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutageForecast {
@@ -68,7 +124,8 @@ pub fn forecast_outages(
             } else {
                 1.0
             };
-            task.duration = (f64::from(planned.duration) * share * again).ceil() as u32;
+            let duration = (f64::from(planned.duration) * share * again).round() as u32;
+            task.duration = duration.max(planned.duration.min(1));
         }
         let prepared = Prepared::new(&played, &[], 0)?;
         let mut decoder = Decoder::new(&prepared);

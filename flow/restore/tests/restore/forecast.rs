@@ -36,9 +36,19 @@ fn truth(problem: &OutageProblem, luck: &mut Luck) -> OutageProblem {
     real
 }
 
-/// The forecast does not know the true durations, nor how slow a whole recovery is; nine of ten services keep its P90.
-#[test]
-fn p90_covers_what_it_says() {
+/// What recoveries of the past took: (planned, actual) of each task.
+fn history(count: u64) -> Vec<Vec<(u32, u32)>> {
+    let past = |seed: u64| {
+        let problem = generated_recovery(45, 5_000 + seed);
+        let real = truth(&problem, &mut Luck(seed * 31 + 5));
+        let pairs = problem.tasks.iter().zip(&real.tasks);
+        pairs.map(|(planned, took)| (planned.duration, took.duration)).collect()
+    };
+    (0..count).map(past).collect()
+}
+
+/// Percent of outages that end by their P90 and by their P50.
+fn covered(spread: &Spread) -> (u32, u32) {
     let (mut kept, mut kept_half, mut all) = (0, 0, 0);
     for seed in 0..60 {
         let problem = generated_recovery(45, 1_000 + seed);
@@ -48,7 +58,7 @@ fn p90_covers_what_it_says() {
             ..OutageEffort::default()
         };
         let plan = plan_outages(&problem, &quick, &mut || false).unwrap();
-        let said = forecast_outages(&problem, &plan, &Spread::default(), 100, seed).unwrap();
+        let said = forecast_outages(&problem, &plan, spread, 100, seed).unwrap();
         let real = truth(&problem, &mut Luck(seed + 77));
         let same_order = OutageEffort {
             evaluations: 1,
@@ -62,10 +72,35 @@ fn p90_covers_what_it_says() {
             all += 1;
         }
     }
-    let (percent, half) = (kept * 100 / all, kept_half * 100 / all);
-    println!("P90 covers {percent} %, P50 {half} % of {all} outages");
-    assert!((80..=97).contains(&percent), "P90 covers {percent} %");
-    assert!((40..=75).contains(&half), "P50 covers {half} %");
+    (kept * 100 / all, kept_half * 100 / all)
+}
+
+/// The forecast does not know the true durations, nor how slow a whole recovery is; nine of ten services keep its P90. By
+/// assumption it is cautious, measured on a dozen recoveries it is right at the median as well.
+#[test]
+fn p90_covers_what_it_says() {
+    let (kept, half) = covered(&Spread::default());
+    println!("assumed spread: P90 covers {kept} %, P50 {half} %");
+    assert!((80..=97).contains(&kept), "P90 covers {kept} %");
+    assert!((45..=62).contains(&half), "P50 covers {half} %");
+    let measured = Spread::measured(&history(12)).unwrap();
+    let (kept, half) = covered(&measured);
+    println!("measured spread {measured:?}: P90 covers {kept} %, P50 {half} %");
+    assert!((80..=97).contains(&kept), "P90 covers {kept} %");
+    assert!((45..=62).contains(&half), "P50 covers {half} %");
+}
+
+#[test]
+fn a_spread_is_measured_only_on_enough() {
+    assert_eq!(Spread::measured(&history(2)), None);
+    assert_eq!(Spread::measured(&[vec![(2, 3)], vec![(2, 3)], vec![(2, 3)]]), None);
+    // Always half as long again, never anything else: no spread is left, only the pace.
+    let same = vec![vec![(2, 3); 20]; 4];
+    let spread = Spread::measured(&same).unwrap();
+    assert_eq!(
+        (spread.common_percent, spread.task_percent),
+        ((150, 150, 150), (100, 100, 100))
+    );
 }
 
 #[test]
