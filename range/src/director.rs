@@ -19,6 +19,7 @@ use crate::clock::now;
 use crate::files::Files;
 use crate::miniature::MiniatureError;
 use crate::part::{Say, SiteCopy, Tell};
+use crate::payday::{Paid, pay_day};
 use crate::service::delivered;
 use crate::stage::{Stage, StageError};
 use crate::topology::{CONTROL_NODE, READER_NODE};
@@ -130,6 +131,9 @@ pub struct Truth {
     pub copies: Vec<Option<SiteCopy>>,
     /// Nodes that failed.
     pub failures: Vec<String>,
+    /// What emergency payment runs did while the services were cut.
+    #[serde(default)]
+    pub paid: Paid,
 }
 
 impl Truth {
@@ -275,6 +279,9 @@ struct Director {
     seconds: Seconds,
     phases: BTreeMap<String, Timestamp>,
     decide_ms: u64,
+    seed: u64,
+    /// Folder of the emergency payment run.
+    payments: PathBuf,
     /// What the control room said when it closed the books.
     situation: Option<String>,
     /// Times that the reader was asked and has not answered yet.
@@ -297,6 +304,8 @@ impl Director {
             seconds: Seconds::default(),
             phases: BTreeMap::new(),
             decide_ms: config.decide_ms,
+            seed: config.seed,
+            payments: config.folder.join("payments"),
             situation: None,
             reads_open: 0,
             rested: BTreeSet::new(),
@@ -398,6 +407,9 @@ impl Director {
             Output::Phase { phase, .. } => {
                 let text = phase_text(*phase);
                 let _ = news.send(News::Stage { text });
+                if *phase == Phase::Contained {
+                    self.truth.paid = pay_day(&self.payments, self.seed);
+                }
                 self.read_site(stage);
             }
             Output::Step { text } | Output::Refused { reason: text } => drop(news.send(News::Note { text: text.clone() })),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::attacker::Act;
 use crate::books::Books;
 use crate::director::{Played, Seconds, Truth};
+use crate::payday::Paid;
 use crate::returns::{ReturnScore, return_score};
 
 /// Hosts: true ones, and how the control room did.
@@ -155,6 +156,8 @@ pub struct Score {
     pub service_minutes: ServiceScore,
     /// How systems and services came back.
     pub restoration: ReturnScore,
+    /// Emergency payments while services were cut.
+    pub payments: Paid,
     /// Ledger.
     pub ledger: LedgerScore,
     /// Claims.
@@ -194,6 +197,7 @@ pub fn score(played: &Played, books: &Books, network: &'static str, seed: u64) -
         restoration: return_score(books, truth, |system, path| {
             damaged(truth).iter().any(|(s, p)| *s == system && *p == path)
         }),
+        payments: truth.paid.clone(),
         ledger: LedgerScore {
             entries: books.entries,
             verified: books.verified,
@@ -259,6 +263,17 @@ fn reasons(score: &Score, truth: &Truth) -> Vec<String> {
             format!(
                 "{} files were restored over newer ones",
                 score.restoration.restored_over_newer
+            ),
+        ),
+        (
+            score.payments.failures.is_empty(),
+            format!("the emergency payment run failed: {}", score.payments.failures.join("; ")),
+        ),
+        (
+            score.payments.paid_once == score.payments.orders && score.payments.too_many == 0,
+            format!(
+                "{} of {} emergency payments were made once, {} too many",
+                score.payments.paid_once, score.payments.orders, score.payments.too_many
             ),
         ),
         (score.ledger.verified, "the ledger did not verify".into()),

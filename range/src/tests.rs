@@ -167,6 +167,7 @@ fn good() -> (Played, Vec<Fact>) {
             manifest: "m".into(),
         })],
         failures: Vec::new(),
+        paid: crate::payday::Paid::default(),
     };
     let played = Played {
         estate: Estate::default(),

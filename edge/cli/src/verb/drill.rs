@@ -35,6 +35,7 @@ Fields of the score (--json); * decides whether the drill passed, \"true\" is wh
 * restoration           systems (put back on the grid), gates_skipped*, gates_decided (by people), restored_over_newer*,
                         replanned, first_forecasts and forecasts: made, p50_met, p90_met (services that were back by
                         the median, and by the time foretold for nine of ten cases)
+* payments              emergency runs while services are cut: orders, paid_once*, too_many*, failures*
 * ledger                entries, verified (with the key given to the control room; a replay gives the situation that it held)*
 * claims                made, untrue*, untrue_because, unchecked (about services that nothing in the range uses),
                         unchecked_claims; a service counts as working if people really used it after the recovery
@@ -344,6 +345,15 @@ fn rows(score: &Score) -> Vec<ScoreRow> {
             ),
             "none skipped, none over newer",
             Some(s.restoration.gates_skipped + s.restoration.restored_over_newer == 0),
+        ),
+        row(
+            "emergency payments",
+            format!(
+                "{} due, {} paid once, {} too many, in two runs",
+                s.payments.orders, s.payments.paid_once, s.payments.too_many
+            ),
+            "each once",
+            Some(s.payments.paid_once == s.payments.orders && s.payments.too_many == 0 && s.payments.failures.is_empty()),
         ),
         row(
             "ledger",

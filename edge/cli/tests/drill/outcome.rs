@@ -53,6 +53,11 @@ fn a_real_drill_passes_and_its_figures_are_of_something() {
             ("bytes_out", &["true", "bound"]),
             ("messages", &["sent", "accepted", "lost", "duplicated"]),
             ("files", &["damaged", "restored", "lost"]),
+            ("payments", &["orders", "paid_once", "too_many"]),
+            (
+                "restoration",
+                &["systems", "gates_skipped", "restored_over_newer", "forecasts"],
+            ),
             ("ledger", &["entries", "verified"]),
             ("false_alarms", &["raised", "takedown", "alarms"]),
             ("claims", &["made", "untrue", "unchecked"]),
