@@ -11,20 +11,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_contain::harm_of;
 use leckwehr_estate::Estate;
-use leckwehr_incident::{PlanRecord, PlanStep, PlanView, Situation, StepOutcome, StepPlace, Timestamp, What};
+use leckwehr_incident::{PlanRecord, PlanStep, Situation, StepOutcome, StepPlace, Timestamp, What};
 use leckwehr_restore::{
     Replan, RestorePlan, ServiceForecast, StepKind, follow, gates_closed, judge, places, ready, services_now, stuck, to_reopen,
 };
 
 use crate::error::ControlError;
-use crate::execution::{Actuator, Execution, Journal, Reading, open_steps};
+use crate::execution::{Actuator, Execution, Journal, open_steps};
+use crate::gated::Gated;
+use crate::moment::{Moment, what_happened};
 
 /// Steps done side by side.
 const SIDE_BY_SIDE_MAX: usize = 16;
 /// Places of steps in one fact: an entry of the ledger is bounded.
 const PLACES_MAX: usize = 400;
-/// A step that takes more of its planned time than this is an event, in percent.
-const LATE_PERCENT: i64 = 200;
 /// Rounds of facts that follow from facts: more than a system has levels and checks.
 const ROUNDS_MAX: usize = 32;
 /// Orders of one plan; who asks for more changes them without end.
@@ -138,7 +138,7 @@ impl<'a> Course<'a> {
         again: impl Fn(&Situation, Timestamp) -> RestorePlan,
     ) -> Result<Option<CourseEnd>, ControlError> {
         self.follow(journal)?;
-        let now = self.moment(journal);
+        let now = Moment::of(journal.situation(), self.estate, journal.now());
         let happened = self.seen.replace(now.clone()).map(|before| now.since(&before));
         if let Some(reason) = happened.filter(|reason| !reason.is_empty()) {
             return self.plan_again(journal, &reason, again);
@@ -319,19 +319,6 @@ impl<'a> Course<'a> {
         journal.record(BY, asked)
     }
 
-    fn moment(&self, journal: &Journal) -> Moment {
-        let situation = journal.situation();
-        let isolated = situation.hosts.iter().filter(|(_, h)| h.isolated).map(|(id, _)| id.clone());
-        let now = journal.now();
-        let away = |(who, since, until): &&(String, Timestamp, Timestamp)| {
-            self.estate.crews.contains_key(who) && *since <= now && now < *until
-        };
-        Moment {
-            isolated: isolated.collect(),
-            crews_away: situation.absences.iter().filter(away).map(|(who, ..)| who.clone()).collect(),
-        }
-    }
-
     /// Writes down in which order open steps are done from now on, and when services are expected. Steps that the order leaves
     /// out end.
     fn order(
@@ -405,85 +392,4 @@ enum Next {
     Do(Vec<PlanStep>),
     Wait(Vec<(u32, String)>),
     Nothing,
-}
-
-/// What is held against later to see that something happened.
-#[derive(Clone)]
-struct Moment {
-    isolated: BTreeSet<String>,
-    crews_away: BTreeSet<String>,
-}
-
-impl Moment {
-    /// What happened since an earlier moment that no plan foresees, in words; empty if nothing did.
-    fn since(&self, before: &Self) -> String {
-        let fell = self.isolated.difference(&before.isolated).map(|id| format!("{id} fell"));
-        let gone = self.crews_away.difference(&before.crews_away);
-        let back = before.crews_away.difference(&self.crews_away);
-        let crews = gone.map(|crew| format!("crew {crew} is gone"));
-        let crews = crews.chain(back.map(|crew| format!("crew {crew} is back")));
-        fell.chain(crews).collect::<Vec<_>>().join("; ")
-    }
-}
-
-/// A step that failed or took much longer than planned.
-fn what_happened(view: &PlanView, step: &PlanStep) -> Option<String> {
-    let done = view.steps.get(&step.number)?;
-    let (at, outcome) = done.ended.as_ref()?;
-    let name = format!("step {} ({} {})", step.number, step.action, step.target);
-    match outcome {
-        StepOutcome::Verified { .. } => {
-            let took_ms = at.0.saturating_sub(done.intended.0) / 1_000_000;
-            let planned_ms = i64::try_from(step.planned_ms).unwrap_or(i64::MAX);
-            let is_late = took_ms > planned_ms.saturating_mul(LATE_PERCENT) / 100;
-            is_late.then(|| format!("{name} took {took_ms} ms instead of {planned_ms}"))
-        }
-        StepOutcome::NotApplied { .. } | StepOutcome::Doubtful { .. } => Some(format!("{name} failed")),
-    }
-}
-
-/// Lets nothing back on the grid that did not pass its gates, whoever carries it out.
-struct Gated<'a, A> {
-    inner: &'a A,
-    estate: &'a Estate,
-    closed: BTreeMap<u32, Vec<String>>,
-}
-
-impl<A: Actuator> Actuator for Gated<'_, A> {
-    async fn read(&self, step: &PlanStep) -> Reading {
-        match self.closed.get(&step.number) {
-            Some(why) => Reading::Held { reason: why.join("; ") },
-            None => self.inner.read(step).await,
-        }
-    }
-
-    async fn act(&self, steps: &[PlanStep]) -> Vec<Result<(), StepOutcome>> {
-        self.inner.act(steps).await
-    }
-
-    async fn verify(&self, step: &PlanStep) -> StepOutcome {
-        self.inner.verify(step).await
-    }
-
-    async fn undo(&self, step: &PlanStep, before: &str) -> Result<(), StepOutcome> {
-        self.inner.undo(step, before).await
-    }
-
-    fn consequences(&self, step: &PlanStep, undone: bool) -> Vec<What> {
-        let mut facts = self.inner.consequences(step, undone);
-        if step.action == StepKind::Reconnect.word() {
-            let target = step.target.clone();
-            facts.push(match self.estate.connections.contains_key(&target) {
-                true => What::ConnectionCut {
-                    connection: target,
-                    cut: undone,
-                },
-                false => What::HostIsolated {
-                    system: target,
-                    isolated: undone,
-                },
-            });
-        }
-        facts
-    }
 }

@@ -1,7 +1,7 @@
 use leckwehr_incident::What;
 
 /// What the rooms cannot do yet and a responder might take for done. Every incident says so, and counts it as unknown.
-const NOT_BUILT: [(&str, &str); 8] = [
+const NOT_BUILT: [(&str, &str); 9] = [
     (
         "detect",
         "the room that cuts does not listen for silent sensors and shifted clocks: run `leckwehr watch` beside it",
@@ -22,6 +22,10 @@ const NOT_BUILT: [(&str, &str); 8] = [
     (
         "restore",
         "the gate clean rests on what a system's own agent says of its sessions, secrets and accounts, not on its programs",
+    ),
+    (
+        "restore",
+        "what comes up while systems return is put to people: the room plans no second takedown until it has ended",
     ),
     ("publish", "private views of single customers are not encrypted"),
     ("eau", "documents are looked at, not validated"),

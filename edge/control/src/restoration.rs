@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use leckwehr_incident::{
-    Claim, ClaimTopic, Confidence, Phase, PlanRecord, PlanStep, PlanView, ServiceLevel, Situation, StepOutcome, Timestamp, What,
+    AlarmLevel, Claim, ClaimTopic, Confidence, Phase, PlanRecord, PlanStep, PlanView, ServiceLevel, Situation, StepOutcome,
+    Timestamp, What,
 };
 use leckwehr_restore::{RestoreConfig, RestorePlan, StepKind, plan_restore, restorations};
 
@@ -21,6 +22,7 @@ impl<W: Wires> Room<W> {
     /// Plans the return, gets it approved, and brings everything back, step by step through its gates. A plan that is under way
     /// is carried on as it was approved.
     pub(crate) async fn restore(&mut self) -> Result<(), ControlError> {
+        let alarms = self.critical_alarms();
         let mut plan = match self.restoration_under_way() {
             Some(record) => (record, None),
             None => {
@@ -40,7 +42,7 @@ impl<W: Wires> Room<W> {
                 self.enter(Phase::Restoring, "the restoration plan is approved")?;
             }
             self.publish().await?;
-            match self.carry_back(&warrant, plan.1.is_none()).await? {
+            match self.carry_back(&warrant, plan.1.is_none(), &alarms).await? {
                 CourseEnd::Widened { plan: wider, why } => {
                     self.ask_people("restore", vec![format!("a new plan goes further: {}", why.join("; "))])?;
                     self.put_to_people(&wider)?;
@@ -95,8 +97,14 @@ impl<W: Wires> Room<W> {
         restorations(situation).filter(move |view| view.proposed >= since && view.undo.is_none())
     }
 
-    /// Carries an approved plan out; what comes in meanwhile is looked at between two steps.
-    async fn carry_back(&mut self, warrant: &Warranted, was_under_way: bool) -> Result<CourseEnd, ControlError> {
+    /// Carries an approved plan out; what comes in meanwhile is looked at between two steps. `known` are
+    /// critical alarms that the takedown knew.
+    async fn carry_back(
+        &mut self,
+        warrant: &Warranted,
+        was_under_way: bool,
+        known: &BTreeMap<String, String>,
+    ) -> Result<CourseEnd, ControlError> {
         let (courier, config, outputs) = (self.courier.clone(), self.config.clone(), self.outputs.clone());
         let mut course = Course::new(&warrant.plan, &config.estate);
         let began = self.began(&warrant.plan);
@@ -135,6 +143,7 @@ impl<W: Wires> Room<W> {
             said = ended;
             self.renew_due_leases().await?;
             self.take_waiting()?;
+            self.ask_about_new_alarms(known)?;
             if let Some(end) = end {
                 return Ok(end);
             }
@@ -143,6 +152,23 @@ impl<W: Wires> Room<W> {
                 published = self.wires.now();
             }
         }
+    }
+
+    /// Open critical alarms, and about what.
+    fn critical_alarms(&self) -> BTreeMap<String, String> {
+        let views = self.journal.situation().alarms.iter();
+        let open = views.filter(|(_, view)| view.closed_as.is_none() && view.alarm.level == AlarmLevel::Critical);
+        open.map(|(id, view)| (id.clone(), view.alarm.entity.clone())).collect()
+    }
+
+    /// The room does not cut again by itself while systems return: people hear of what came up since.
+    fn ask_about_new_alarms(&mut self, known: &BTreeMap<String, String>) -> Result<(), ControlError> {
+        let new = self.critical_alarms().into_iter().filter(|(id, _)| !known.contains_key(id));
+        let words = new.map(|(id, entity)| {
+            format!("{id} about {entity} is critical and came up while systems return: cut again, or close it")
+        });
+        let words = words.collect();
+        self.ask_people("restore", words)
     }
 
     /// When people were asked for a plan: crews are on their way since then.

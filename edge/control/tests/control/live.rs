@@ -730,3 +730,30 @@ fn a_guard_that_lies_is_found_out_by_probes_and_nobody_claims_its_cut() {
             .all(|(hosts, _)| hosts.iter().all(|host| host != "fs-1"))
     );
 }
+
+/// Red if nobody hears of an attack that begins while systems return.
+#[test]
+fn a_critical_alarm_while_systems_return_is_put_to_people() {
+    let house = House::new();
+    let answer = |plan: &leckwehr_incident::PlanRecord| {
+        let lines = (0..8).map(|n| {
+            let line = serde_json::json!({"@timestamp": format!("2023-11-14T22:30:{n:02}Z"), "agent": {"id": "sensor-vault-2"},
+                "host": {"name": "vault-2"}, "source": {"ip": "10.0.2.3"}, "user": {"name": "adm-backup"},
+                "file": {"path": "snapshots/1"}, "event": {"sequence": n + 1, "category": ["configuration"],
+                "dataset": "backup", "action": "snapshot-delete", "outcome": "success"}});
+            Input::Telemetry { line: line.to_string() }
+        });
+        let lines: Vec<Input> = lines.filter(|_| plan.kind == PlanKind::Restore).collect();
+        lines.into_iter().chain(approve(plan)).collect()
+    };
+    let run = house.run(attack(&house), Box::new(answer));
+    run.outcome.as_ref().unwrap();
+    assert_eq!(run.situation.phase, Phase::Recovered);
+    let asked = &run.situation.open_decisions;
+    assert!(
+        asked
+            .iter()
+            .any(|d| d.contains("host:vault-2") && d.contains("came up while systems return")),
+        "{asked:?}"
+    );
+}
