@@ -1,12 +1,14 @@
 use super::plan::{Search, shift};
 use super::problem::Task;
 
-/// Percent of the moves in which the hindrance is put off, not the hindered task preferred.
-const PUT_OFF_PERCENT: usize = 40;
+/// Percent of the moves in which the hindrance is put off, and in which both change places; in all others the hindered
+/// task is preferred.
+const PUT_OFF_PERCENT: usize = 25;
+const SWAPPED_PERCENT: usize = 35;
 
 impl Search<'_> {
     /// Follows the chain that a costly outage waits for back from its end, picks a task on it that waits for resources, and
-    /// moves it before one of those that hold them (or that one behind it). False if nothing on the chain waits for
+    /// moves it before one of those that hold them, or that one behind it, or swaps them. False if nothing on the chain waits for
     /// resources. `start` belongs to `order`; `u32::MAX` is a task without a place. O(tasks).
     pub(super) fn relieve(&mut self, order: &mut [u16], start: &[u32]) -> bool {
         let problem = self.prepared.problem;
@@ -43,10 +45,10 @@ impl Search<'_> {
         let (Some(to), Some(from)) = (place(hindrance), place(task)) else {
             return false;
         };
-        if self.random.below(100) < PUT_OFF_PERCENT {
-            shift(order, to, from);
-        } else {
-            shift(order, from, to);
+        match self.random.below(100) {
+            kind if kind < PUT_OFF_PERCENT => shift(order, to, from),
+            kind if kind < PUT_OFF_PERCENT + SWAPPED_PERCENT => order.swap(to, from),
+            _ => shift(order, from, to),
         }
         true
     }

