@@ -30,6 +30,7 @@ mod files;
 mod fit;
 mod folder;
 mod gated;
+mod hands;
 mod hunt;
 mod limits;
 mod measures;
@@ -70,11 +71,12 @@ pub use execution::{
     undo_steps,
 };
 pub use fit::{fit_fact, fit_impact, plan_facts};
+pub use hands::TakedownActuator;
 pub use hunt::{
     Behaviour, CutOff, HUNT_FILES_MAX, HUNT_THREADS_MAX, HuntError, HuntNews, HuntReport, HuntSettings, HuntState,
     PIECE_BYTES_MAX, Refusal, SourceLoss, TelemetryFiles, hunt,
 };
-pub use measures::{Takedown, TakedownActuator, TakedownEnd};
+pub use measures::{Takedown, TakedownEnd};
 pub use proof::{Proof, cut_now, prove};
 pub use receive::{
     PEERS_MAX, Payload, QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX, ReceiveAccount, ReceiveError, ReceiveLimits, Received,

@@ -14,7 +14,8 @@ use crate::cut::CutActuator;
 use crate::errand::Warranted;
 use crate::error::ControlError;
 use crate::execution::{Ended, Execution, NoFaults};
-use crate::measures::{Takedown, TakedownActuator, TakedownEnd, is_switch};
+use crate::hands::{TakedownActuator, is_switch};
+use crate::measures::{Takedown, TakedownEnd};
 use crate::proof::{Proof, cut_now};
 use crate::room::Room;
 

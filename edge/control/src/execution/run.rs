@@ -7,7 +7,7 @@ use crate::error::ControlError;
 use crate::execution::actuator::{Actuator, Reading};
 use crate::execution::fault::Point;
 use crate::execution::journal::Journal;
-use crate::execution::open::{by_action, open_steps, refused_steps};
+use crate::execution::open::{by_action, open_steps};
 
 /// Who writes the facts of an execution.
 pub(crate) const BY: &str = "control-room";
@@ -17,8 +17,6 @@ pub struct Execution<'a, A> {
     pub(crate) plan: &'a PlanRecord,
     pub(crate) actuator: &'a A,
     stages: Vec<Vec<u32>>,
-    /// Tried again once, though they ended without having been applied.
-    again: BTreeSet<u32>,
 }
 
 /// How an execution ended.
@@ -47,12 +45,7 @@ impl<'a, A: Actuator> Execution<'a, A> {
             let canary = first.remove(0);
             stages.insert(0, vec![canary]);
         }
-        Self {
-            plan,
-            actuator,
-            stages,
-            again: BTreeSet::new(),
-        }
+        Self { plan, actuator, stages }
     }
 
     /// Replaces the stages: the steps of one stage are done side by side, stages one after another. Nothing is then tried alone
@@ -61,13 +54,6 @@ impl<'a, A: Actuator> Execution<'a, A> {
     pub fn in_stages(mut self, stages: Vec<Vec<u32>>) -> Self {
         self.stages = stages;
         self
-    }
-
-    /// Also tries steps again that ended without having been applied, because somebody asks for it: a guard may be back.
-    pub fn again(mut self, journal: &Journal) -> Result<Self, ControlError> {
-        let refused = refused_steps(journal.plan(&self.plan.hash)?);
-        self.again = refused.into_iter().map(|step| step.number).collect();
-        Ok(self)
     }
 
     /// Reads every target without changing anything, and records what is in the way of each step.
@@ -113,8 +99,7 @@ impl<'a, A: Actuator> Execution<'a, A> {
         }
         for (index, stage) in self.stages.iter().enumerate() {
             let view = journal.plan(&self.plan.hash)?;
-            let again = refused_steps(view).into_iter().filter(|s| self.again.contains(&s.number));
-            let open = open_steps(view).into_iter().chain(again);
+            let open = open_steps(view).into_iter();
             let steps: Vec<PlanStep> = open.filter(|s| stage.contains(&s.number)).cloned().collect();
             if !steps.is_empty() {
                 self.stage(journal, &steps).await?;

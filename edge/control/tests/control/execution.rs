@@ -376,27 +376,6 @@ fn the_world_is_believed_not_the_answer() {
 }
 
 #[test]
-fn what_was_not_applied_is_tried_again_only_when_somebody_asks() {
-    let silent = World {
-        silent: Some("vendor"),
-        ..World::new()
-    };
-    let (_, ended, mut journal, _kept) = run_with_fault(&silent, usize::MAX, |_| true, async |e, j| e.run(j).await);
-    assert!(matches!(ended, Ended::Stopped { .. }));
-    let (plan, world) = (plan(), World::new());
-    let execution = Execution::new(&plan, &world);
-    assert!(matches!(
-        block_on(execution.run(&mut journal)).unwrap(),
-        Ended::Stopped { .. }
-    ));
-    assert!(world.done.lock().unwrap().is_empty());
-    let again = execution.again(&journal).unwrap();
-    assert_eq!(block_on(again.run(&mut journal)).unwrap(), Ended::Complete);
-    assert_eq!(world.times("cut vendor"), 1);
-    assert!(outcomes(&journal).iter().all(|o| matches!(o, StepOutcome::Verified { .. })));
-}
-
-#[test]
 fn a_rehearsal_changes_nothing_and_names_what_is_in_the_way() {
     let world = World {
         silent: Some("fs-2"),

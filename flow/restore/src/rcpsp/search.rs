@@ -18,7 +18,7 @@ const NOISE: f64 = 1.5;
 const TEMPERATURE: f64 = 0.02;
 const COOLING: f64 = 0.7;
 /// Schedules that are generated with look-ahead: it costs twice the time, and pays most while the population forms.
-const LOOKAHEAD_SCHEDULES: u64 = 5_000;
+const LOOKAHEAD_SCHEDULES: u64 = 10_000;
 /// Most candidates of a pass with look-ahead, and the least and the spread of its handicap in 1/256 time units.
 const CANDIDATES_MAX: usize = 16;
 const HANDICAP_MIN: u32 = 128;
@@ -30,7 +30,7 @@ const WORK_PLACED_AHEAD: u64 = 24;
 /// Most work: so much for each activity of each schedule of the budget, and so much for each activity to begin with. Where
 /// profiles are so crowded that this does not suffice, fewer schedules are generated.
 const WORK_ACTIVITY_MAX: u64 = 11;
-const WORK_ACTIVITY_SPARE: u64 = 160_000;
+const WORK_ACTIVITY_SPARE: u64 = 125_000;
 /// Schedules after which it is estimated how many the work allows.
 const SCHEDULES_ESTIMATED: usize = 8;
 
