@@ -30,7 +30,7 @@ const WORK_PLACED_AHEAD: u64 = 24;
 /// Most work: so much for each activity of each schedule of the budget, and so much for each activity to begin with. Where
 /// profiles are so crowded that this does not suffice, fewer schedules are generated.
 const WORK_ACTIVITY_MAX: u64 = 11;
-const WORK_ACTIVITY_SPARE: u64 = 125_000;
+const WORK_ACTIVITY_SPARE: u64 = 140_000;
 /// Schedules after which it is estimated how many the work allows.
 const SCHEDULES_ESTIMATED: usize = 8;
 
