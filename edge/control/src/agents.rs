@@ -10,9 +10,10 @@ use leckwehr_restore::StepKind;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::actuator::{GuardOrders, Orders};
+use crate::actuator::Orders;
 use crate::config::{Config, Output, Wires};
 use crate::course::{Manner, Ways};
+use crate::cut::CutActuator;
 use crate::errand::{Courier, Errand, Warranted, probe};
 use crate::execution::{Actuator, Reading};
 use crate::files::checked;
@@ -203,18 +204,15 @@ impl<'a, W: Wires> Agents<'a, W> {
     }
 
     /// The way to the guards, for reconnections.
-    fn guards(&self) -> GuardOrders<'_, W> {
-        GuardOrders {
-            courier: self.courier,
-            warrant: self.warrant,
-        }
+    fn guards(&self) -> CutActuator<'_, W> {
+        CutActuator::for_return(self.courier, self.warrant)
     }
 }
 
 impl<W: Wires> Actuator for Agents<'_, W> {
     async fn read(&self, step: &PlanStep) -> Reading {
         match step.action == StepKind::Reconnect.word() {
-            true => self.guards().read(step).await,
+            true => Orders::read(&self.guards(), step).await,
             false => Reading::NotDone {
                 state: "not tried".to_owned(),
             },
@@ -231,7 +229,7 @@ impl<W: Wires> Actuator for Agents<'_, W> {
 
     async fn verify(&self, step: &PlanStep) -> StepOutcome {
         if step.action == StepKind::Reconnect.word() {
-            return match self.guards().read(step).await {
+            return match Orders::read(&self.guards(), step).await {
                 Reading::Done { state } => StepOutcome::Verified { evidence: state },
                 Reading::NotDone { state: reason } | Reading::Held { reason } | Reading::Unknown { reason } => {
                     StepOutcome::Doubtful { reason }

@@ -6,6 +6,7 @@ use leckwehr_guard::{Action, COMPARTMENT, COMPARTMENTS, Order, Reply, STEPS_PER_
 use leckwehr_incident::{PlanStep, StepOutcome, Timestamp, What};
 use serde_json::{Value, json};
 
+use crate::actuator::Orders;
 use crate::config::{LifeLine, Wires};
 use crate::errand::{Courier, Errand, Warranted, probe, question};
 use crate::execution::{Actuator, Reading};
@@ -26,6 +27,18 @@ pub struct CutActuator<'a, W> {
     pub life_lines: &'a [LifeLine],
     /// How long a cut holds unless it is renewed, in milliseconds.
     pub lease_ms: u64,
+}
+
+impl<'a, W> CutActuator<'a, W> {
+    /// Brings systems back under a restoration, which cuts nothing and so costs no life-line.
+    pub fn for_return(courier: &'a Courier<W>, warrant: &'a Warranted) -> Self {
+        Self {
+            courier,
+            warrant,
+            life_lines: &[],
+            lease_ms: 0,
+        }
+    }
 }
 
 impl<W: Wires> CutActuator<'_, W> {
@@ -118,7 +131,7 @@ impl<W: Wires> Actuator for CutActuator<'_, W> {
     }
 
     async fn verify(&self, step: &PlanStep) -> StepOutcome {
-        match self.read(step).await {
+        match Actuator::read(self, step).await {
             Reading::Done { state } => StepOutcome::Verified {
                 evidence: format!("{} shows it in its kernel's state: {state}", step.executor),
             },
@@ -176,6 +189,21 @@ impl<W: Wires> Actuator for CutActuator<'_, W> {
             until: self.lease_end(),
         });
         std::iter::once(effect).chain(lease).collect()
+    }
+}
+
+impl<W: Wires> Orders for CutActuator<'_, W> {
+    async fn read(&self, step: &PlanStep) -> Reading {
+        Actuator::read(self, step).await
+    }
+
+    async fn allow(&self, step: &PlanStep) -> Result<(), StepOutcome> {
+        let step = std::slice::from_ref(step);
+        self.order(step, self.order_of(step)).await.map(drop)
+    }
+
+    async fn deny(&self, step: &PlanStep) -> Result<(), StepOutcome> {
+        self.undo(step, "").await
     }
 }
 

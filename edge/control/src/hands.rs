@@ -1,17 +1,19 @@
 //! Who carries out each step of a takedown: guards, a clock, programs of the runbook, or people who sign.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use leckwehr_contain::protocol::{Measure, Turn, turn};
 use leckwehr_estate::Estate;
 use leckwehr_incident::{PlanStep, PlanView, Situation, StepOutcome, Timestamp, What};
 
-use crate::actuator::{RunbookActuator, WithoutOrders};
+use crate::actuator::{Runbook, RunbookActuator, WithoutOrders};
 use crate::config::Wires;
 use crate::course::{Manner, Ways};
 use crate::cut::CutActuator;
-use crate::execution::{Actuator, Reading};
+use crate::execution::{Actuator, Faults, Reading};
 
 /// Programs that run side by side.
 pub(crate) const SIDE_BY_SIDE_MAX: usize = 16;
@@ -35,13 +37,19 @@ enum Doer {
 }
 
 impl<'a, W: Wires> TakedownActuator<'a, W> {
-    /// Puts it together for the situation as it is.
-    pub fn new(cuts: CutActuator<'a, W>, runbook: RunbookActuator<'a, WithoutOrders>, situation: &Situation) -> Self {
+    /// Puts it together for the situation as it is. `work` is a folder for the locks of programs.
+    pub fn new(
+        cuts: CutActuator<'a, W>,
+        runbook: &'a Runbook,
+        situation: &Situation,
+        work: &Path,
+        faults: Arc<dyn Faults>,
+    ) -> Self {
         let plan = &cuts.warrant.plan;
         let view = situation.plans.get(&plan.hash).cloned();
         Self {
             view: view.unwrap_or_else(|| PlanView::new(plan.clone(), Timestamp::default())),
-            runbook,
+            runbook: RunbookActuator::new(runbook, &WithoutOrders, plan, situation, work, faults),
             cuts,
         }
     }

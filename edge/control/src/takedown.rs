@@ -7,7 +7,7 @@ use leckwehr_incident::{Phase, PlanKind, PlanRecord, PlanView, ServiceLevel, Sit
 use leckwehr_trace::claims;
 use tokio::time::timeout;
 
-use crate::actuator::{Runbook, RunbookActuator, WithoutOrders};
+use crate::actuator::Runbook;
 use crate::choice::{chosen, planned};
 use crate::config::{Output, Wires};
 use crate::cut::CutActuator;
@@ -169,8 +169,7 @@ impl<W: Wires> Room<W> {
                     life_lines: &life_lines,
                     lease_ms: LEASE_MS,
                 };
-                let people = RunbookActuator::new(&runbook, &WithoutOrders, plan, situation, &programs, Arc::new(NoFaults));
-                TakedownActuator::new(cuts, people, situation)
+                TakedownActuator::new(cuts, &runbook, situation, &programs, Arc::new(NoFaults))
             };
             match takedown.run(&mut self.journal, &ways).await? {
                 TakedownEnd::Ended(ended) => break ended,

@@ -12,7 +12,6 @@
 //! is written into the ledger together with its outcome.
 
 mod command;
-mod guards;
 mod program;
 mod restic;
 mod runbook;
@@ -29,7 +28,6 @@ use std::sync::Arc;
 use leckwehr_estate::Estate;
 use leckwehr_incident::{PlanRecord, PlanStep, Situation, StepOutcome, Timestamp, What};
 
-pub use guards::GuardOrders;
 pub use program::{PROGRAM_MS_MAX, PROGRAM_OUTPUT_BYTES_MAX, Program, ProgramEnd, ProgramError};
 pub use runbook::{CommandWay, ManualWay, RUNBOOK_BYTES_MAX, ResticWay, Runbook, RunbookError, RunbookStep, UnitState, UnitWay};
 

@@ -24,8 +24,7 @@ pub struct Execution<'a, A> {
 pub enum Ended {
     /// Every step ended, one way or another: the facts say how.
     Complete,
-    /// The first step, which is done alone, was not verified, or something was lost before anything was done. The rest was not
-    /// begun.
+    /// The first cut, which is done alone, was not verified, or what is done cannot be written down. The rest was not begun.
     Stopped {
         /// Why.
         reason: String,
@@ -38,18 +37,13 @@ pub enum Ended {
 }
 
 impl<'a, A: Actuator> Execution<'a, A> {
-    /// Prepares to carry out a plan in stages of like steps, the very first step alone before all others.
+    /// Prepares to carry out a plan in stages of like steps.
     pub fn new(plan: &'a PlanRecord, actuator: &'a A) -> Self {
-        let mut stages = by_action(plan);
-        if let Some(first) = stages.first_mut().filter(|first| first.len() > 1) {
-            let canary = first.remove(0);
-            stages.insert(0, vec![canary]);
-        }
+        let stages = by_action(plan);
         Self { plan, actuator, stages }
     }
 
-    /// Replaces the stages: the steps of one stage are done side by side, stages one after another. Nothing is then tried alone
-    /// first unless the first stage has one step.
+    /// Replaces the stages: the steps of one stage are done side by side, stages one after another.
     #[must_use]
     pub fn in_stages(mut self, stages: Vec<Vec<u32>>) -> Self {
         self.stages = stages;
@@ -97,18 +91,15 @@ impl<'a, A: Actuator> Execution<'a, A> {
         if let Some(ended) = self.check_life_lines(journal).await? {
             return Ok(ended);
         }
-        for (index, stage) in self.stages.iter().enumerate() {
+        for stage in &self.stages {
             let view = journal.plan(&self.plan.hash)?;
-            let open = open_steps(view).into_iter();
-            let steps: Vec<PlanStep> = open.filter(|s| stage.contains(&s.number)).cloned().collect();
+            let open = open_steps(view);
+            let steps: Vec<PlanStep> = open.into_iter().filter(|s| stage.contains(&s.number)).cloned().collect();
             if !steps.is_empty() {
                 self.stage(journal, &steps).await?;
                 if let Some(ended) = self.check_life_lines(journal).await? {
                     return Ok(ended);
                 }
-            }
-            if let (0, Some(reason)) = (index, self.failed_canary(journal)?) {
-                return Ok(Ended::Stopped { reason });
             }
         }
         Ok(Ended::Complete)
@@ -226,23 +217,5 @@ impl<'a, A: Actuator> Execution<'a, A> {
         let reading = self.actuator.read(step).await;
         journal.pass(Point::AfterRead)?;
         Ok(reading)
-    }
-
-    /// Returns why nothing else may be begun after the first stage, if it was a single step that is not verified.
-    fn failed_canary(&self, journal: &Journal) -> Result<Option<String>, ControlError> {
-        let Some([canary]) = self.stages.first().map(Vec::as_slice) else {
-            return Ok(None);
-        };
-        if self.stages.len() == 1 {
-            return Ok(None);
-        }
-        let view = journal.plan(&self.plan.hash)?;
-        let outcome = view.steps.get(canary).and_then(|s| s.ended.as_ref());
-        Ok(match outcome {
-            Some((_, StepOutcome::NotApplied { reason } | StepOutcome::Doubtful { reason })) => Some(format!(
-                "step {canary} was tried alone first and is not verified ({reason}); nothing else was begun"
-            )),
-            _ => None,
-        })
     }
 }

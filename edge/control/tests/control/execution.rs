@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use leckwehr_control::{
-    Actuator, ControlError, Ended, Execution, Faults, Journal, NoFaults, Point, Reading, open_steps, undo_steps,
+    Actuator, ControlError, Ended, Execution, Faults, Journal, Manner, NoFaults, Point, Reading, Takedown, TakedownEnd, Ways,
+    open_steps, undo_steps,
 };
 use leckwehr_crypt::SigningKey;
+use leckwehr_estate::Estate;
 use leckwehr_incident::{PlanKind, PlanRecord, PlanStep, StepOutcome, Timestamp, What};
 
 /// Targets of the plan; `old` was cut before it.
@@ -76,7 +78,13 @@ impl World {
     }
 }
 
-impl Actuator for World {
+impl Ways for &World {
+    fn manner(&self, _step: &PlanStep, _estate: &Estate) -> Manner {
+        Manner::ByProgram
+    }
+}
+
+impl Actuator for &World {
     async fn read(&self, step: &PlanStep) -> Reading {
         if self.silent == Some(step.target.as_str()) {
             return Reading::Unknown {
@@ -187,12 +195,12 @@ fn run_with_fault(
     world: &World,
     n: usize,
     only: fn(Point) -> bool,
-    then: impl AsyncFn(&Execution<'_, World>, &mut Journal) -> Result<Ended, ControlError>,
+    then: impl AsyncFn(&Execution<'_, &World>, &mut Journal) -> Result<Ended, ControlError>,
 ) -> (bool, Ended, Journal, tempfile::TempDir) {
     let folder = folder();
     propose(&mut open(folder.path(), Arc::new(NoFaults)).unwrap());
     let (plan, passed) = (plan(), AtomicUsize::new(0));
-    let execution = Execution::new(&plan, world);
+    let execution = Execution::new(&plan, &world);
     let attempt = |faults: Arc<dyn Faults>| {
         let mut journal = open(folder.path(), faults)?;
         let ended = block_on(then(&execution, &mut journal))?;
@@ -246,7 +254,7 @@ fn whatever_point_it_stops_at_an_undo_goes_on_until_all_is_as_before() {
     let mut points = 0;
     loop {
         let world = World::new();
-        let undo = async |execution: &Execution<'_, World>, journal: &mut Journal| {
+        let undo = async |execution: &Execution<'_, &World>, journal: &mut Journal| {
             execution.run(journal).await?;
             execution.undo(journal, "anna", "false alarm").await
         };
@@ -304,16 +312,20 @@ fn a_journal_that_cannot_be_written_stops_the_plan_before_the_effect() {
     };
     let mut journal = open(folder.path(), Arc::new(faults)).unwrap();
     let plan = plan();
-    let error = block_on(Execution::new(&plan, &world).run(&mut journal)).unwrap_err();
+    let error = block_on(Execution::new(&plan, &&world).run(&mut journal)).unwrap_err();
     assert!(matches!(error, ControlError::Io { .. }), "{error}");
     assert!(world.done.lock().unwrap().is_empty());
 }
 
 #[test]
 fn the_first_step_is_tried_alone_and_the_others_of_a_guard_go_together() {
-    let world = World::new();
-    let (_, ended, _, _kept) = run_with_fault(&world, usize::MAX, |_| true, async |e, j| e.run(j).await);
-    assert_eq!(ended, Ended::Complete);
+    let (world, plan, folder) = (World::new(), plan(), folder());
+    let estate = Estate::default();
+    let takedown = Takedown::new(&plan, &estate, 60_000);
+    let mut journal = open(folder.path(), Arc::new(NoFaults)).unwrap();
+    propose(&mut journal);
+    let ended = block_on(takedown.run(&mut journal, |_| &world)).unwrap();
+    assert_eq!(ended, TakedownEnd::Ended(Ended::Complete));
     assert_eq!(world.done.lock().unwrap()[0], "cut vendor");
     assert_eq!(
         *world.transactions.lock().unwrap(),
@@ -323,9 +335,12 @@ fn the_first_step_is_tried_alone_and_the_others_of_a_guard_go_together() {
         lying: Some("vendor"),
         ..World::new()
     };
-    let (_, ended, journal, _kept) = run_with_fault(&world, usize::MAX, |_| true, async |e, j| e.run(j).await);
+    let other = self::folder();
+    let mut journal = open(other.path(), Arc::new(NoFaults)).unwrap();
+    propose(&mut journal);
+    let ended = block_on(takedown.run(&mut journal, |_| &world)).unwrap();
     assert!(
-        matches!(ended, Ended::Stopped { ref reason } if reason.contains("nothing else was begun")),
+        matches!(ended, TakedownEnd::Ended(Ended::Stopped { ref reason }) if reason.contains("nothing else was begun")),
         "{ended:?}"
     );
     assert_eq!(outcomes(&journal).len(), 1);
@@ -385,7 +400,7 @@ fn a_rehearsal_changes_nothing_and_names_what_is_in_the_way() {
     let mut journal = open(folder.path(), Arc::new(NoFaults)).unwrap();
     propose(&mut journal);
     let plan = plan();
-    let problems = block_on(Execution::new(&plan, &world).rehearse(&mut journal)).unwrap();
+    let problems = block_on(Execution::new(&plan, &&world).rehearse(&mut journal)).unwrap();
     assert_eq!(
         problems,
         [

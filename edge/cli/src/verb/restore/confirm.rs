@@ -6,7 +6,6 @@ use leckwehr_incident::{Gate, SignedWord, Timestamp, WordAbout};
 use serde_json::json;
 
 use crate::problem::Problem;
-use crate::verb::takedown::refuse::sign;
 use crate::verb::takedown::room::{now, plan_of_file};
 use crate::verb::takedown::signer::SignerArgs;
 use crate::verb::takedown::write_file;
@@ -66,7 +65,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
         at: now(),
         signature: String::new(),
     };
-    word.signature = hex(&sign(&args.signer, &word.bytes())?);
+    word.signature = hex(&args.signer.sign(&word.bytes())?);
     let out = args.out.clone();
     let out = out.unwrap_or_else(|| PathBuf::from(format!("{}.word.json", args.name)));
     let written = json!({ "word": word });

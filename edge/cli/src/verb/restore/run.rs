@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use leckwehr_control::{
-    Course, CourseEnd, GuardOrders, NoFaults, Runbook, RunbookActuator, ask_for, may_begin, open_steps, propose, take_word,
+    Course, CourseEnd, CutActuator, NoFaults, Runbook, RunbookActuator, ask_for, may_begin, open_steps, propose, take_word,
 };
 use leckwehr_estate::Estate;
 use leckwehr_incident::{PlanRecord, Situation, Timestamp};
@@ -177,10 +177,7 @@ fn carry_out(room: &mut OpenRoom, estate: &Estate, runbook: &Runbook, record: &P
         course.begin(&mut room.journal, &planned).map_err(|e| problem(&e))?;
     }
     let (warrant, work) = (room.warrant(record), room.config.folder.join("work"));
-    let orders = GuardOrders {
-        courier: &room.courier,
-        warrant: &warrant,
-    };
+    let orders = CutActuator::for_return(&room.courier, &warrant);
     let ways = |now: &Situation| RunbookActuator::new(runbook, &orders, record, now, &work, Arc::new(NoFaults));
     wait_for(course.run(&mut room.journal, ways, again))
 }

@@ -8,7 +8,6 @@ use leckwehr_guard::Approval;
 use leckwehr_incident::PlanRecord;
 use serde_json::json;
 
-use super::refuse::sign;
 use super::room::{now, plan_of_file};
 use super::signer::SignerArgs;
 use crate::output::say;
@@ -56,7 +55,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     say(&text(&plan, args.undo));
     let until = now().plus_ms(args.hours * 3_600_000);
     let message = Approval::message(&hash, Some(until));
-    let signature = sign(&args.signer, &message)?;
+    let signature = args.signer.sign(&message)?;
     let approval = Approval {
         approver: args.name.clone(),
         signature: hex(&signature),

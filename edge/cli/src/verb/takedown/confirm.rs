@@ -5,7 +5,6 @@ use leckwehr_crypt::hex;
 use leckwehr_incident::{SignedWord, WordAbout};
 use serde_json::json;
 
-use super::refuse::sign;
 use super::room::{now, plan_of_file};
 use super::signer::SignerArgs;
 use super::write_file;
@@ -65,7 +64,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
         at: now(),
         signature: String::new(),
     };
-    word.signature = hex(&sign(&args.signer, &word.bytes())?);
+    word.signature = hex(&args.signer.sign(&word.bytes())?);
     let file = format!("{}.{}.word.json", args.name, args.step);
     let out = args.out.clone().unwrap_or_else(|| args.plan.with_file_name(file));
     let written = json!({ "word": word });

@@ -6,7 +6,7 @@ use leckwehr_control::{Statement, absence_bytes};
 use leckwehr_crypt::hex;
 use leckwehr_incident::{Delegation, Timestamp};
 
-use super::refuse::{sign, write};
+use super::refuse::write;
 use super::room::now;
 use super::signer::SignerArgs;
 use crate::problem::Problem;
@@ -72,7 +72,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
                 until,
                 signature: String::new(),
             };
-            delegation.signature = hex(&sign(&args.signer, &delegation.bytes())?);
+            delegation.signature = hex(&args.signer.sign(&delegation.bytes())?);
             (
                 Statement::Delegation { delegation },
                 format!("{to} approves for {}", args.name),
@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
                 since,
                 until,
             };
-            let signature = hex(&sign(&args.signer, &absence_bytes(&absence))?);
+            let signature = hex(&args.signer.sign(&absence_bytes(&absence))?);
             (Statement::Absence { absence, signature }, format!("{} is away", args.name))
         }
     };

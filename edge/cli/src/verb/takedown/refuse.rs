@@ -38,7 +38,7 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     let plan = plan_of_file(&args.plan)?;
-    let signature = hex(&sign(&args.signer, &refusal_bytes(&plan.hash, &args.reason))?);
+    let signature = hex(&args.signer.sign(&refusal_bytes(&plan.hash, &args.reason))?);
     let statement = Statement::Refusal {
         hash: plan.hash.clone(),
         approver: args.name.clone(),
@@ -48,13 +48,6 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     let beside = args.plan.with_file_name(format!("{}.refusal.json", args.name));
     let said = format!("{} says no to plan {}", args.name, plan.hash);
     write(&statement, args.out.clone().unwrap_or(beside), &said, args.json)
-}
-
-/// Signs as a person does.
-pub(in crate::verb) fn sign(signer: &SignerArgs, message: &[u8]) -> Result<[u8; 64], Problem> {
-    signer.signer()?.sign(message).map_err(|error| {
-        Problem::new("LW-CONTAIN-020", "it could not be signed", &error).hint("check the key or the signer program")
-    })
 }
 
 /// Writes a statement and says so.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use leckwehr_contain::protocol::is_reconnection;
 use leckwehr_control::{
-    Config, ControlError, Courier, CutActuator, Journal, NoFaults, RUNBOOK_BYTES_MAX, Runbook, RunbookActuator, Statement,
-    TakedownActuator, Warranted, Wires, WithoutOrders, take_signed_word, take_statement,
+    Config, ControlError, Courier, CutActuator, Journal, NoFaults, RUNBOOK_BYTES_MAX, Runbook, Statement, TakedownActuator,
+    Warranted, Wires, take_signed_word, take_statement,
 };
 use leckwehr_crypt::SigningKey;
 use leckwehr_guard::Approval;
@@ -211,9 +211,8 @@ impl Hands<'_> {
             life_lines: &self.config.life_lines,
             lease_ms: LEASE_MS,
         };
-        let (plan, work) = (&self.warrant.plan, self.config.folder.join("work"));
-        let runbook = RunbookActuator::new(&self.runbook, &WithoutOrders, plan, situation, &work, Arc::new(NoFaults));
-        TakedownActuator::new(cuts, runbook, situation)
+        let work = self.config.folder.join("work");
+        TakedownActuator::new(cuts, &self.runbook, situation, &work, Arc::new(NoFaults))
     }
 }
 

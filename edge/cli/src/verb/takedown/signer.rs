@@ -24,7 +24,14 @@ pub(in crate::verb) struct SignerArgs {
 }
 
 impl SignerArgs {
-    pub(super) fn signer(&self) -> Result<Box<dyn Signer>, Problem> {
+    /// Signs as the person does.
+    pub(in crate::verb) fn sign(&self, message: &[u8]) -> Result<[u8; 64], Problem> {
+        self.signer()?.sign(message).map_err(|error| {
+            Problem::new("LW-CONTAIN-020", "it could not be signed", &error).hint("check the key or the signer program")
+        })
+    }
+
+    fn signer(&self) -> Result<Box<dyn Signer>, Problem> {
         if let Some(program) = &self.signer {
             return Ok(Box::new(Program(program.clone())));
         }

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use leckwehr_control::{
-    Courier, CutActuator, Ended, Execution, Journal, NoFaults, Warranted, ask_for, may_begin, order_undo, propose, refusals,
-    take_word, undo_hash,
+    Courier, CutActuator, Ended, Execution, Journal, NoFaults, Runbook, Takedown, TakedownActuator, TakedownEnd, Warranted,
+    ask_for, may_begin, order_undo, propose, refusals, take_word, undo_hash,
 };
 use leckwehr_guard::Approval;
-use leckwehr_incident::{PlanRecord, StepOutcome};
+use leckwehr_incident::{PlanRecord, Situation, StepOutcome};
 
 use crate::crash::child::{Tcp, open};
 use crate::crash::place::{Place, STEPS, now, person, prepare};
@@ -32,13 +32,23 @@ pub fn force(place: &Place, journal: &mut Journal, courier: &Courier<Tcp>, plan:
         plan: plan.clone(),
         approvals: approvals.to_vec(),
     };
-    let actuator = CutActuator {
-        courier,
-        warrant: &warrant,
-        life_lines: &place.config.life_lines,
-        lease_ms: 3_600_000,
+    let (config, runbook) = (&place.config, Runbook::default());
+    let ways = |situation: &Situation| {
+        let cuts = CutActuator {
+            courier,
+            warrant: &warrant,
+            life_lines: &config.life_lines,
+            lease_ms: 3_600_000,
+        };
+        TakedownActuator::new(cuts, &runbook, situation, &config.folder, Arc::new(NoFaults))
     };
-    block_on(Execution::new(plan, &actuator).run(journal)).unwrap()
+    let takedown = Takedown::new(plan, &config.estate, config.minute_ms);
+    match block_on(takedown.run(journal, ways)).unwrap() {
+        TakedownEnd::Ended(ended) => ended,
+        TakedownEnd::Waits { work, .. } => Ended::Stopped {
+            reason: format!("{work:?}"),
+        },
+    }
 }
 
 fn approve(place: &Place, journal: &mut Journal, plan: &PlanRecord, words: &[Approval]) -> Vec<Option<String>> {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use leckwehr_control::{
-    Config, Courier, CutActuator, Ended, Execution, Faults, Journal, Point, Runbook, RunbookActuator, Takedown, TakedownActuator,
-    TakedownEnd, Warranted, Wires, WithoutOrders, ask_for, may_begin, propose, take_word,
+    Config, Courier, CutActuator, Ended, Execution, Faults, Journal, Point, Runbook, Takedown, TakedownActuator, TakedownEnd,
+    Warranted, Wires, ask_for, may_begin, propose, take_word,
 };
 use leckwehr_crypt::SigningKey;
 use leckwehr_guard::Approval;
@@ -129,9 +129,7 @@ async fn work(task: &Task, faults: Arc<dyn Faults>) {
             life_lines: &config.life_lines,
             lease_ms: 3_600_000,
         };
-        let faults = Arc::clone(&faults);
-        let runbook = RunbookActuator::new(&task.runbook, &WithoutOrders, plan, situation, &programs, faults);
-        TakedownActuator::new(cuts, runbook, situation)
+        TakedownActuator::new(cuts, &task.runbook, situation, &programs, Arc::clone(&faults))
     };
     let ended = Takedown::new(plan, &config.estate, config.minute_ms)
         .run(&mut journal, ways)

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use leckwehr_control::{
-    Confirmer, Courier, CutActuator, Ended, Execution, Journal, NoFaults, Runbook, RunbookActuator, Takedown, TakedownActuator,
-    TakedownEnd, Warranted, WithoutOrders, propose, take_signed_word,
+    Confirmer, Courier, CutActuator, Ended, Execution, Journal, NoFaults, Runbook, Takedown, TakedownActuator, TakedownEnd,
+    Warranted, propose, take_signed_word,
 };
 use leckwehr_crypt::hex;
 use leckwehr_incident::{PlanKind, PlanRecord, PlanStep, SignedWord, Situation, StepOutcome, Timestamp, WordAbout};
@@ -64,9 +64,7 @@ impl<'a> Hands<'a> {
             life_lines: &[],
             lease_ms: HOUR_MS,
         };
-        let (plan, faults) = (&self.warrant.plan, Arc::new(NoFaults));
-        let runbook = RunbookActuator::new(self.runbook, &WithoutOrders, plan, situation, &self.folder, faults);
-        TakedownActuator::new(cuts, runbook, situation)
+        TakedownActuator::new(cuts, self.runbook, situation, &self.folder, Arc::new(NoFaults))
     }
 }
 
