@@ -105,7 +105,7 @@ fn an_undo_leaves_ruleset_routes_and_addresses_byte_for_byte() {
     if !in_namespace("holes::an_undo_leaves_ruleset_routes_and_addresses_byte_for_byte") {
         return;
     }
-    let _network = Network::build();
+    let network = Network::build();
     sh(
         "nft 'table inet site { chain f { type filter hook forward priority 0; ct state established accept; }; }'
         ip route add 192.0.2.0/24 via 10.1.0.2 dev h_a",
@@ -113,7 +113,8 @@ fn an_undo_leaves_ruleset_routes_and_addresses_byte_for_byte() {
     let mut nft = guard();
     nft.cut(&names(&["h_b"]), None).unwrap();
     nft.block(&[(drop_of(Traffic::Net(net("198.51.100.0/24"))), None)]).unwrap();
-    // Counters of what others send meanwhile are no difference.
+    // Counters of what others send meanwhile are no difference; that there is one for what stays cut would be.
+    assert!(network.b.is_cut_from("10.1.0.2"));
     let world = || sh("nft -s list ruleset; ip -4 route; ip -6 route; ip -br link; ip -br addr");
     let before = world();
     assert!(
