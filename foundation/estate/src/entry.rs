@@ -164,10 +164,32 @@ impl<'e, 's> Entry<'e, 's> {
     /// Returns a number that may be absent; the range lies within `T`.
     pub(crate) fn number<T: TryFrom<u64>>(&mut self, field: &'static str, range: RangeInclusive<u64>) -> Option<T> {
         let value = self.get(field)?;
-        self.whole(field, value, range).and_then(|n| T::try_from(n).ok())
+        self.whole(field, value, range, None).and_then(|n| T::try_from(n).ok())
     }
 
-    fn whole(&mut self, field: &str, value: &Spanned<DeValue<'_>>, range: RangeInclusive<u64>) -> Option<u64> {
+    /// The same with a remedy for one out of range.
+    pub(crate) fn bounded(&mut self, field: &'static str, range: RangeInclusive<u64>, remedy: &str) -> Option<u32> {
+        let value = self.get(field)?;
+        self.whole(field, value, range, Some(remedy))
+            .and_then(|n| u32::try_from(n).ok())
+    }
+
+    /// Complains about the one of two fields that is missing if the other is there.
+    pub(crate) fn together(&mut self, fields: [&'static str; 2]) {
+        for (one, other) in [(fields[0], fields[1]), (fields[1], fields[0])] {
+            if self.table.contains_key(one) && !self.table.contains_key(other) {
+                self.missing(other);
+            }
+        }
+    }
+
+    fn whole(
+        &mut self,
+        field: &str,
+        value: &Spanned<DeValue<'_>>,
+        range: RangeInclusive<u64>,
+        remedy: Option<&str>,
+    ) -> Option<u64> {
         let DeValue::Integer(integer) = value.get_ref() else {
             self.expected(value, field, "a whole number");
             return None;
@@ -181,7 +203,7 @@ impl<'e, 's> Entry<'e, 's> {
                 range.start(),
                 range.end()
             );
-            self.wrong(value.span().start, message, None);
+            self.wrong(value.span().start, message, remedy.map(str::to_owned));
         }
         number
     }
@@ -189,7 +211,7 @@ impl<'e, 's> Entry<'e, 's> {
     /// Returns the list of numbers of a field, empty if absent.
     pub(crate) fn numbers<T: TryFrom<u64>>(&mut self, field: &'static str, range: &RangeInclusive<u64>) -> Vec<T> {
         let items = self.items(field);
-        let numbers = items.iter().filter_map(|item| self.whole(field, item, range.clone()));
+        let numbers = items.iter().filter_map(|item| self.whole(field, item, range.clone(), None));
         numbers.filter_map(|n| T::try_from(n).ok()).collect()
     }
 
@@ -205,7 +227,7 @@ impl<'e, 's> Entry<'e, 's> {
         let mut numbers = Vec::new();
         for (key, value) in table {
             self.refer(key.span().start, key.get_ref(), to);
-            let number = self.whole(field, value, 0..=max).unwrap_or_default();
+            let number = self.whole(field, value, 0..=max, None).unwrap_or_default();
             numbers.push((key.get_ref().to_string(), number));
         }
         numbers

@@ -32,7 +32,7 @@ pub use error::{EstateError, EstateErrors};
 pub use lint::{LintFinding, Severity, lint};
 pub use model::{
     Account, BackupSet, Connection, ConnectionKind, Crew, DataClass, DegradedMode, Estate, Need, Party, PartyKind, Recipe,
-    RecipeStep, Sensor, Service, Shift, Site, Switch, System, SystemKind, Zone,
+    RecipeStep, Sensor, Service, Shift, Site, Switch, System, SystemKind, ThreePointEstimate, Zone,
 };
 pub use nearest::nearest;
 pub use source::{DEPTH_FOLDERS_MAX, FILE_BYTES_MAX, FILES_MAX, Source};

@@ -377,6 +377,33 @@ pub struct RecipeStep {
     /// It takes a place in the clean room.
     #[serde(default)]
     pub clean_room: bool,
+    /// How much shorter or longer it can turn out; `None`: nobody estimated it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<ThreePointEstimate>,
+}
+
+/// The two ends of a three-point estimate as in PERT (program evaluation and review technique); the most likely duration between
+/// them is what is planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreePointEstimate {
+    /// Minutes if all goes well; 1 to the planned minutes.
+    pub optimistic_minutes: u32,
+    /// Minutes if most goes wrong, doing it again included; not below the planned minutes.
+    pub pessimistic_minutes: u32,
+}
+
+impl RecipeStep {
+    /// Returns the optimistic, most likely and pessimistic duration in percent of the planned one, if it was estimated.
+    pub fn estimate_percent(&self) -> Option<(u32, u32, u32)> {
+        let estimate = self.estimate?;
+        let planned = u64::from(self.minutes.max(1));
+        let percent = |minutes: u32| u32::try_from(u64::from(minutes) * 100 / planned).unwrap_or(u32::MAX);
+        Some((
+            percent(estimate.optimistic_minutes),
+            100,
+            percent(estimate.pessimistic_minutes),
+        ))
+    }
 }
 
 /// How a system comes back.

@@ -5,7 +5,7 @@ use crate::entry::Entry;
 use crate::kind::{CONNECTION_KINDS, DAYS, EVIDENCE_CLASSES, PARTY_KINDS, SYSTEM_KINDS};
 use crate::{
     Account, BackupSet, Connection, ConnectionKind, Crew, DataClass, DegradedMode, Party, PartyKind, Recipe, RecipeStep, Sensor,
-    Service, Shift, Site, Switch, System, SystemKind, Zone,
+    Service, Shift, Site, Switch, System, SystemKind, ThreePointEstimate, Zone,
 };
 
 /// Longest time in minutes: ten years.
@@ -152,13 +152,31 @@ pub(crate) fn backup_set(e: &mut E<'_, '_>) -> BackupSet {
 pub(crate) fn recipe(e: &mut E<'_, '_>) -> Recipe {
     Recipe {
         name: name(e),
-        steps: e.inners("steps", |s| RecipeStep {
-            action: s.required_text("action"),
-            minutes: s.required_number("minutes", 0..=MINUTES_MAX),
-            restores: s.flag("restores"),
-            clean_room: s.flag("clean_room"),
+        steps: e.inners("steps", |s| {
+            let minutes = s.required_number("minutes", 0..=MINUTES_MAX);
+            RecipeStep {
+                action: s.required_text("action"),
+                minutes,
+                restores: s.flag("restores"),
+                clean_room: s.flag("clean_room"),
+                estimate: estimate(s, minutes),
+            }
         }),
     }
+}
+
+/// Both ends of an estimate, or none.
+fn estimate(s: &mut E<'_, '_>, minutes: u32) -> Option<ThreePointEstimate> {
+    const ENDS: [&str; 2] = ["optimistic_minutes", "pessimistic_minutes"];
+    let planned = u64::from(minutes);
+    let remedy = "`minutes` is the most likely duration: give optimistic_minutes <= minutes <= pessimistic_minutes";
+    let low = s.bounded(ENDS[0], 1..=planned.max(1), remedy);
+    let high = s.bounded(ENDS[1], planned.max(1)..=MINUTES_MAX, remedy);
+    s.together(ENDS);
+    Some(ThreePointEstimate {
+        optimistic_minutes: low?,
+        pessimistic_minutes: high?,
+    })
 }
 
 pub(crate) fn sensor(e: &mut E<'_, '_>) -> Sensor {

@@ -37,6 +37,7 @@ pub fn give_recipe(estate: &mut Estate, n: usize, minutes: u32) {
         minutes,
         restores: false,
         clean_room: false,
+        estimate: None,
     };
     let recipe = Recipe {
         name: String::new(),

@@ -197,3 +197,39 @@ proptest! {
         }
     }
 }
+
+/// Red if an estimate is taken whose ends lie on the wrong side of what is planned, or that has one end only.
+#[test]
+fn a_three_point_estimate_holds_what_is_planned_between_its_ends() {
+    let with = |ends: &str| {
+        let recipe = format!("\n[recipe.r]\nsteps = [{{ action = \"install\", minutes = 60{ends} }}]\n");
+        Estate::parse(&[source("a.toml", &format!("{GOOD}{recipe}"))])
+    };
+    let step = |ends: &str| with(ends).unwrap().recipes["r"].steps[0].clone();
+    assert_eq!(step("").estimate_percent(), None);
+    let estimated = step(", optimistic_minutes = 45, pessimistic_minutes = 240");
+    assert_eq!(estimated.estimate_percent(), Some((75, 100, 400)));
+    let remedy = "give optimistic_minutes <= minutes <= pessimistic_minutes";
+    for (ends, said) in [
+        (
+            ", optimistic_minutes = 61, pessimistic_minutes = 240",
+            ["a.toml:", "`optimistic_minutes`", "must lie between 1 and 60", remedy],
+        ),
+        (
+            ", optimistic_minutes = 45, pessimistic_minutes = 59",
+            ["a.toml:", "`pessimistic_minutes`", "must lie between 60 and", remedy],
+        ),
+        (
+            ", optimistic_minutes = 45",
+            [
+                "a.toml:",
+                "recipe `r`",
+                "has no `pessimistic_minutes`",
+                "add `pessimistic_minutes = …`",
+            ],
+        ),
+    ] {
+        let found = with(ends).unwrap_err().to_string();
+        assert!(said.iter().all(|part| found.contains(part)), "{found}");
+    }
+}
