@@ -285,7 +285,7 @@ impl Page {
             };
             format!(
                 "{name}: whole after {} (P50), {} (P90){limited}",
-                after(s.full_ms),
+                after(s.full_p50_ms),
                 after(s.full_p90_ms)
             )
         });

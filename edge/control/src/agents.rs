@@ -19,6 +19,9 @@ use crate::execution::{Actuator, Reading};
 use crate::files::checked;
 use crate::takedown::{LOGON_PORT, agent};
 
+/// The executor of what no program can do.
+const PEOPLE: &str = "people";
+
 /// Carries a restoration out by the agents on systems and the guards, under a plan's approvals.
 ///
 /// What agents do may be done again: sweeping, putting files back and changing a secret end in the same state.
@@ -31,6 +34,8 @@ pub(crate) struct Agents<'a, W> {
     pub first_compromise: Option<Timestamp>,
     /// Systems that are off the grid.
     pub isolated: BTreeSet<String>,
+    /// What people say that they did, by step.
+    words: BTreeMap<u32, String>,
     /// Where new secrets go: to the people in the room, never into the ledger.
     outputs: &'a UnboundedSender<Output>,
     /// What was seen of steps that are done, and the facts that go with it.
@@ -47,6 +52,11 @@ impl<'a, W: Wires> Agents<'a, W> {
     ) -> Self {
         let impact = &situation.impact;
         let isolated = situation.hosts.iter().filter(|(_, host)| host.isolated);
+        let work = situation.plans.get(&warrant.plan.hash).map(|view| view.work.iter());
+        let confirmed = work.into_iter().flatten().filter_map(|(step, work)| {
+            let word = work.confirmed.as_ref()?;
+            Some((*step, format!("{} at {}: {}", word.person, word.at, word.reason)))
+        });
         let held = impact.credentials.iter().filter(|c| c.tier != Tier::Excluded);
         Self {
             courier,
@@ -55,6 +65,7 @@ impl<'a, W: Wires> Agents<'a, W> {
             compromised: held.map(|c| c.account.clone()).collect(),
             first_compromise: impact.hosts.iter().filter_map(|h| h.since).min(),
             isolated: isolated.map(|(id, _)| id.clone()).collect(),
+            words: confirmed.collect(),
             outputs,
             seen: Mutex::default(),
         }
@@ -62,6 +73,7 @@ impl<'a, W: Wires> Agents<'a, W> {
 
     async fn do_one(&self, step: &PlanStep) -> Result<(), StepOutcome> {
         let (outcome, facts) = match step.action.as_str() {
+            _ if step.executor == PEOPLE => (self.word_of_people(step), Vec::new()),
             action if action == StepKind::RotateCredentials.word() => (self.rotate(step).await, Vec::new()),
             action if action == StepKind::Sweep.word() => self.sweep(step).await?,
             action if action == StepKind::Probe.word() => (self.probe(step).await, Vec::new()),
@@ -81,6 +93,15 @@ impl<'a, W: Wires> Agents<'a, W> {
         match done {
             true => Ok(()),
             false => Err(outcome),
+        }
+    }
+
+    fn word_of_people(&self, step: &PlanStep) -> StepOutcome {
+        match self.words.get(&step.number) {
+            Some(word) => StepOutcome::Verified { evidence: word.clone() },
+            None => StepOutcome::NotApplied {
+                reason: "nobody confirmed that it was done by hand".to_owned(),
+            },
         }
     }
 
@@ -256,8 +277,15 @@ impl<W: Wires> Actuator for Agents<'_, W> {
 }
 
 impl<W: Wires> Ways for Agents<'_, W> {
-    fn manner(&self, _step: &PlanStep, _estate: &Estate) -> Manner {
-        Manner::ByProgram
+    fn manner(&self, step: &PlanStep, _estate: &Estate) -> Manner {
+        match step.executor == PEOPLE {
+            true => Manner::ByHand {
+                owner: step.executor.clone(),
+                what: format!("{} {}: no agent can", step.action, step.target),
+                due_ms: step.planned_ms,
+            },
+            false => Manner::ByProgram,
+        }
     }
 }
 

@@ -84,7 +84,7 @@ fn forecasts(restore: &RestoreLines, estate: &Estate, l: Language) -> Annex {
         vec![
             name.unwrap_or_else(|| forecast.service.clone()),
             forecast.limited_ms.map_or_else(|| "–".to_owned(), |ms| after(Some(ms))),
-            after(forecast.full_ms),
+            after(forecast.full_p50_ms),
             after(forecast.full_p90_ms),
         ]
     });

@@ -30,6 +30,9 @@ const ROUNDS_MAX: usize = 32;
 /// Orders of one plan; who asks for more changes them without end.
 const ORDERS_MAX: u32 = 1_000;
 
+/// From when on an approval is late for the shifts that a plan was made for, in milliseconds after the plan.
+const LATE_APPROVAL_MS: i64 = 30 * 60_000;
+
 const BY: &str = "restore";
 
 /// Who does a step.
@@ -100,12 +103,28 @@ impl<'a> Course<'a> {
         self
     }
 
-    /// Records the first order, which is the plan's own, and when each service is expected. Nothing if there is an order already.
-    pub fn begin(&self, journal: &mut Journal, plan: &RestorePlan) -> Result<(), ControlError> {
-        if !journal.plan(&self.plan.hash)?.order.is_empty() {
+    /// Records the first order, which is the plan's own, and when each service is expected. A plan that was approved late is
+    /// ordered by the crews that are there now, if it still is what `again` plans. Nothing if there is an order already.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn begin(
+        &self,
+        journal: &mut Journal,
+        plan: &RestorePlan,
+        again: impl Fn(&Situation, Timestamp) -> RestorePlan,
+    ) -> Result<(), ControlError> {
+        let view = journal.plan(&self.plan.hash)?;
+        if !view.order.is_empty() {
             return Ok(());
         }
-        self.order(journal, &places(plan), "as it was approved", &plan.service_forecasts)
+        let is_late = journal.now() > view.proposed.plus_ms(LATE_APPROVAL_MS);
+        self.order(journal, &places(plan), "as it was approved", &plan.service_forecasts)?;
+        if is_late {
+            // What goes further is found after the first event as well, and needs people; what was approved can begin.
+            self.plan_again(journal, "it was approved late", again)?;
+        }
+        Ok(())
     }
 
     /// Carries the plan on, from wherever the facts say that it is, until nothing is left that can be done now.
@@ -347,7 +366,7 @@ impl<'a> Course<'a> {
         let now = journal.now();
         let in_ms = |ms: u64| now.plus_ms(i64::try_from(ms).unwrap_or(i64::MAX));
         for forecast in forecasts {
-            if let (Some(p50), Some(p90)) = (forecast.full_ms, forecast.full_p90_ms) {
+            if let (Some(p50), Some(p90)) = (forecast.full_p50_ms, forecast.full_p90_ms) {
                 facts.push(What::Forecasted {
                     service: forecast.service.clone(),
                     p50: in_ms(p50),

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_incident::{
     AlarmLevel, Claim, ClaimTopic, Confidence, Phase, PlanRecord, PlanStep, PlanView, ServiceLevel, Situation, StepOutcome,
@@ -7,7 +7,7 @@ use leckwehr_incident::{
 use leckwehr_restore::{RestoreConfig, RestorePlan, StepKind, plan_restore, restorations};
 
 use crate::agents::Agents;
-use crate::config::{Output, Wires};
+use crate::config::{Config, Output, Wires};
 use crate::course::{Course, CourseEnd};
 use crate::errand::Warranted;
 use crate::error::ControlError;
@@ -28,7 +28,7 @@ impl<W: Wires> Room<W> {
             None => {
                 let plan = self
                     .proposed_already()
-                    .unwrap_or_else(|| self.plan_return(self.next_generation()));
+                    .unwrap_or_else(|| self.plan_return(self.next_generation(), self.wires.now()));
                 self.put_to_people(&plan)?;
                 (plan.to_record(), Some(plan))
             }
@@ -36,7 +36,9 @@ impl<W: Wires> Room<W> {
         let warrant = loop {
             let warrant = self.approvals(&plan.0).await?;
             if let Some(plan) = &plan.1 {
-                Course::new(&warrant.plan, &self.config.estate).begin(&mut self.journal, plan)?;
+                let (config, began) = (self.config.clone(), self.began(&warrant.plan));
+                let again = planner(&config, began, self.next_generation());
+                Course::new(&warrant.plan, &config.estate).begin(&mut self.journal, plan, again)?;
             }
             if self.journal.situation().phase != Phase::Restoring {
                 self.enter(Phase::Restoring, "the restoration plan is approved")?;
@@ -48,7 +50,9 @@ impl<W: Wires> Room<W> {
                     self.put_to_people(&wider)?;
                     plan = (wider.to_record(), Some(*wider));
                 }
-                CourseEnd::Complete | CourseEnd::WaitsForPeople { .. } => break warrant,
+                CourseEnd::Complete => break warrant,
+                // The books are closed while people have work: nothing is recovered, and the next start goes on here.
+                CourseEnd::WaitsForPeople { .. } => return self.publish().await,
             }
         };
         self.claim_restoration()?;
@@ -58,13 +62,8 @@ impl<W: Wires> Room<W> {
         self.publish().await
     }
 
-    fn plan_return(&self, generation: u64) -> RestorePlan {
-        let config = RestoreConfig {
-            generation,
-            minute_ms: self.config.minute_ms,
-            ..RestoreConfig::default()
-        };
-        plan_restore(self.journal.situation(), &self.config.estate, &config)
+    fn plan_return(&self, generation: u64, now: Timestamp) -> RestorePlan {
+        planner(&self.config, now, generation)(self.journal.situation(), now)
     }
 
     /// What a plan leaves to people.
@@ -86,8 +85,10 @@ impl<W: Wires> Room<W> {
     /// The plan that people were asked about before this room was killed, if it would still be made so.
     fn proposed_already(&self) -> Option<RestorePlan> {
         let newest = self.restorations().max_by_key(|view| view.plan.generation)?;
-        let plan = self.plan_return(newest.plan.generation);
-        (plan.hash == newest.plan.hash).then_some(plan)
+        // It was made just before it was proposed; shifts are told by the minute.
+        let made = [0, 60_000].map(|ms| newest.proposed.plus_ms(-ms));
+        let mut plans = made.into_iter().map(|at| self.plan_return(newest.plan.generation, at));
+        plans.find(|plan| plan.hash == newest.plan.hash)
     }
 
     fn restorations(&self) -> impl Iterator<Item = &PlanView> {
@@ -98,7 +99,7 @@ impl<W: Wires> Room<W> {
     }
 
     /// Carries an approved plan out; what comes in meanwhile is looked at between two steps. `known` are
-    /// critical alarms that the takedown knew.
+    /// critical alarms that the takedown knew. People who have work are waited for until the books are closed.
     async fn carry_back(
         &mut self,
         warrant: &Warranted,
@@ -108,20 +109,7 @@ impl<W: Wires> Room<W> {
         let (courier, config, outputs) = (self.courier.clone(), self.config.clone(), self.outputs.clone());
         let mut course = Course::new(&warrant.plan, &config.estate);
         let began = self.began(&warrant.plan);
-        let minute_ms = config.minute_ms.max(1);
-        let again = |generation: u64| {
-            let config = &config;
-            move |situation: &Situation, now: Timestamp| {
-                let minutes = now.0.abs_diff(began.0) / 1_000_000 / minute_ms;
-                let config_of_plan = RestoreConfig {
-                    generation,
-                    minute_ms,
-                    crews_called_minutes_ago: u32::try_from(minutes).unwrap_or(u32::MAX),
-                    ..RestoreConfig::default()
-                };
-                plan_restore(situation, &config.estate, &config_of_plan)
-            }
-        };
+        let again = |generation: u64| planner(&config, began, generation);
         if was_under_way {
             let again = again(self.next_generation());
             if let Some(end) = course.plan_again(&mut self.journal, "the control room was started again", again)? {
@@ -129,7 +117,7 @@ impl<W: Wires> Room<W> {
             }
         }
         let mut published = self.wires.now();
-        let mut said = self.ended(&warrant.plan);
+        let (mut said, mut told) = (self.ended(&warrant.plan), BTreeSet::new());
         loop {
             let again = again(self.next_generation());
             let ways = |situation: &Situation| Agents::new(&courier, warrant, &config, situation, &outputs);
@@ -144,8 +132,16 @@ impl<W: Wires> Room<W> {
             self.renew_due_leases().await?;
             self.take_waiting()?;
             self.ask_about_new_alarms(known)?;
-            if let Some(end) = end {
-                return Ok(end);
+            match end {
+                Some(CourseEnd::WaitsForPeople { work }) if !self.finish => {
+                    for (step, who) in work.into_iter().filter(|(step, _)| told.insert(*step)) {
+                        let text = format!("step {step} waits for {who}");
+                        self.say(Output::Step { text });
+                    }
+                    self.wait_for_people().await?;
+                }
+                Some(end) => return Ok(end),
+                None => {}
             }
             if self.wires.now() >= published.plus_ms(PUBLISH_EVERY_MS) {
                 self.publish().await?;
@@ -244,5 +240,21 @@ impl<W: Wires> Room<W> {
         });
         let claims = claims.collect();
         self.record("restore", claims)
+    }
+}
+
+/// Plans a return whose crews were called at a time. Shifts go by planned minutes since then, which a drill makes shorter.
+fn planner(config: &Config, called: Timestamp, generation: u64) -> impl Fn(&Situation, Timestamp) -> RestorePlan {
+    let minute_ms = config.minute_ms.max(1);
+    move |situation, now| {
+        let minutes = now.0.abs_diff(called.0) / 1_000_000 / minute_ms;
+        let config_of_plan = RestoreConfig {
+            generation,
+            minute_ms,
+            crews_called_minutes_ago: u32::try_from(minutes).unwrap_or(u32::MAX),
+            clock: Some(called.plus_ms(i64::try_from(minutes.saturating_mul(60_000)).unwrap_or(i64::MAX))),
+            ..RestoreConfig::default()
+        };
+        plan_restore(situation, &config.estate, &config_of_plan)
     }
 }

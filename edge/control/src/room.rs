@@ -60,7 +60,7 @@ pub struct Room<W> {
     fusion: Fusion,
     reach: LiveHosts,
     pub(crate) critical: bool,
-    finish: bool,
+    pub(crate) finish: bool,
     /// Records that were waited for in vain: sensor and number.
     given_up: BTreeMap<String, u64>,
     /// Bytes that left through each guard beyond its counters per address, as last told.

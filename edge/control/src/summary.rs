@@ -290,7 +290,7 @@ impl RestoreLines {
         let mut ends: BTreeMap<&String, u64> = BTreeMap::new();
         for step in restore.steps.iter().filter(|s| !accounts.contains(&&s.target)) {
             let end = ends.entry(&step.target).or_default();
-            *end = step.end_ms().max(*end);
+            *end = step.end_ms.max(*end);
         }
         let mut order: Vec<_> = ends.into_iter().collect();
         order.sort_by_key(|(target, end)| (*end, *target));

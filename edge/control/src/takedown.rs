@@ -197,7 +197,7 @@ impl<W: Wires> Room<W> {
     }
 
     /// Waits a while for a word of somebody who has work.
-    async fn wait_for_people(&mut self) -> Result<(), ControlError> {
+    pub(crate) async fn wait_for_people(&mut self) -> Result<(), ControlError> {
         self.plan_renewal();
         if self.renew_at.is_some_and(|at| at <= self.wires.now()) {
             self.renew_leases().await?;

@@ -3,8 +3,6 @@ use std::collections::BTreeMap;
 use leckwehr_estate::{Crew, Shift};
 use leckwehr_incident::Timestamp;
 
-use crate::recovery::TASK_UNIT_MINUTES;
-
 /// Weeks for which shifts are laid out; after that a crew is taken to be there around the clock.
 const CALENDAR_WEEKS: i64 = 26;
 const MINUTE_NS: i64 = 60_000_000_000;
@@ -13,17 +11,28 @@ const WEEK_MINUTES: i64 = 7 * DAY_MINUTES;
 /// 1970-01-01 was a Thursday.
 const EPOCH_WEEKDAY: i64 = 3;
 
-/// Returns how many people of a crew are there from when on, in units of [`TASK_UNIT_MINUTES`] after `start`: nobody before the crew
-/// can be reached, then its shifts. Without a start, or without shifts, it is there around the clock. The first entry is from 0.
+/// How times of a schedule stand to clocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    /// When the schedule begins; without it crews work around the clock.
+    pub start: Option<Timestamp>,
+    /// Minutes that the clocks of shifts are ahead of UTC.
+    pub utc_offset_minutes: i32,
+    /// Minutes of one time unit.
+    pub unit_minutes: u32,
+}
+
+/// Returns how many people of a crew are there from when on, in time units after the start of the clock: nobody for the first
+/// `there_minutes`, then its shifts. Without a start, or without shifts, it is there around the clock. The first entry is from 0.
 ///
 /// Summer time is not known here: shifts are by a clock that is `utc_offset_minutes` ahead of UTC all year.
-pub(crate) fn presence(crew: &Crew, start: Option<Timestamp>, utc_offset_minutes: i32) -> Vec<(u32, u32)> {
-    let unit = i64::from(TASK_UNIT_MINUTES);
-    let reached = i64::from(crew.reach_hours) * 60 / unit;
-    let Some(start) = start.filter(|_| !crew.shifts.is_empty()) else {
+pub(crate) fn presence(crew: &Crew, clock: &Clock, there_minutes: u32) -> Vec<(u32, u32)> {
+    let unit = i64::from(clock.unit_minutes.max(1));
+    let reached = i64::from(there_minutes.div_ceil(clock.unit_minutes.max(1)));
+    let Some(start) = clock.start.filter(|_| !crew.shifts.is_empty()) else {
         return steps(&BTreeMap::from([(reached, i64::from(crew.size.max(1)))]), 0, i64::MAX);
     };
-    let local = start.0.div_euclid(MINUTE_NS) + i64::from(utc_offset_minutes);
+    let local = start.0.div_euclid(MINUTE_NS) + i64::from(clock.utc_offset_minutes);
     let into_week = (local + EPOCH_WEEKDAY * DAY_MINUTES).rem_euclid(WEEK_MINUTES);
     let mut changes: BTreeMap<i64, i64> = BTreeMap::new();
     let end = (CALENDAR_WEEKS * WEEK_MINUTES - into_week).div_euclid(unit);
@@ -89,7 +98,9 @@ fn steps(changes: &BTreeMap<i64, i64>, least: i64, most: i64) -> Vec<(u32, u32)>
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Clock, longest};
+    use leckwehr_estate::{Crew, Shift};
+    use leckwehr_incident::Timestamp;
 
     fn crew(reach_hours: u32, shifts: &[(&[u8], u16, u16, u32)]) -> Crew {
         let shift = |(days, from, until, people): &(&[u8], u16, u16, u32)| Shift {
@@ -109,6 +120,15 @@ mod tests {
 
     /// Thursday 2026-11-26, 09:00 UTC: 10:00 where the offset is an hour.
     const THURSDAY: Timestamp = Timestamp(1_795_683_600_000_000_000);
+
+    fn presence(crew: &Crew, start: Option<Timestamp>, utc_offset_minutes: i32) -> Vec<(u32, u32)> {
+        let clock = Clock {
+            start,
+            utc_offset_minutes,
+            unit_minutes: 5,
+        };
+        super::presence(crew, &clock, crew.reach_hours * 60)
+    }
 
     #[test]
     fn without_shifts_or_a_start_a_crew_is_there_once_it_is_reached() {

@@ -1,9 +1,12 @@
 use leckwehr_crypt::{hex, sha256};
-use leckwehr_incident::{PlanKind, PlanRecord, PlanStep, PlanView, Situation};
+use leckwehr_estate::Estate;
+use leckwehr_incident::{PlanKind, PlanRecord, PlanStep, PlanView, Situation, Timestamp};
 use serde::Serialize;
 
-use crate::ServiceForecast;
+use crate::outage::Spread;
+use crate::planner::Written;
 use crate::schedule::Away;
+use crate::{InsurerForecast, ServiceForecast};
 
 /// What the planner assumes where the estate says nothing. Times are in planned minutes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +29,10 @@ pub struct RestoreConfig {
     pub hands_without_crew: u32,
     /// How long ago the crews were called; counts against the time they need to come.
     pub crews_called_minutes_ago: u32,
-    /// The 90th percentile of a forecast as a percentage of the planned time.
-    pub p90_percent: u32,
+    /// When the plan begins, by the clock of the crews' shifts, whole minutes; `None`: they work around the clock.
+    pub clock: Option<Timestamp>,
+    /// How durations turn out where neither a recipe says it nor steps of that kind were done yet.
+    pub spread: Spread,
 }
 
 impl Default for RestoreConfig {
@@ -42,7 +47,8 @@ impl Default for RestoreConfig {
             reconnect_minutes: 2,
             hands_without_crew: 4,
             crews_called_minutes_ago: 0,
-            p90_percent: 180,
+            clock: None,
+            spread: Spread::default(),
         }
     }
 }
@@ -100,7 +106,7 @@ pub struct Step {
     pub crew: Option<String>,
     /// Why, one sentence.
     pub reason: String,
-    /// Planned duration in milliseconds.
+    /// Milliseconds of work planned; less than what lies between begin and end where the crew goes home in between.
     pub planned_ms: u64,
     /// Numbers of the steps that must be over.
     pub after: Vec<u32>,
@@ -108,13 +114,10 @@ pub struct Step {
     pub wave: u32,
     /// Planned begin in milliseconds from the start of the plan, crews considered.
     pub start_ms: u64,
-}
-
-impl Step {
-    /// Returns the planned end in milliseconds from the start of the plan.
-    pub fn end_ms(&self) -> u64 {
-        self.start_ms.saturating_add(self.planned_ms)
-    }
+    /// Planned end in milliseconds from the start of the plan.
+    pub end_ms: u64,
+    /// How much later it can end in milliseconds without any service being back later; 0: it is critical.
+    pub slack_ms: u64,
 }
 
 /// An immutable, hashed restoration plan.
@@ -128,11 +131,15 @@ pub struct RestorePlan {
     pub hash: String,
     /// When each service that is down now is planned to be back.
     pub service_forecasts: Vec<ServiceForecast>,
+    /// When each insurer is planned to have back what it lacks.
+    pub insurer_forecasts: Vec<InsurerForecast>,
     /// What is wrong or weak, one sentence each.
     pub warnings: Vec<String>,
     /// What people must decide; no step does it.
     pub open_decisions: Vec<String>,
     record: PlanRecord,
+    /// The newest fact that it stands on.
+    pub(crate) as_of: Timestamp,
     pub(crate) config: RestoreConfig,
     pub(crate) away: Away,
 }
@@ -154,29 +161,37 @@ pub fn newest_restoration(situation: &Situation) -> Option<&PlanView> {
 struct Covered<'a> {
     steps: &'a [Step],
     forecasts: &'a [ServiceForecast],
+    insurers: &'a [InsurerForecast],
     warnings: &'a [String],
     open_decisions: &'a [String],
 }
 
 impl RestorePlan {
     pub(crate) fn seal(
+        as_of: Timestamp,
         (config, away): (&RestoreConfig, Away),
-        harm_eur_per_hour: u64,
-        steps: Vec<Step>,
-        service_forecasts: Vec<ServiceForecast>,
-        warnings: Vec<String>,
-        open_decisions: Vec<String>,
+        estate: &Estate,
+        written: Written,
+        (service_forecasts, insurer_forecasts): (Vec<ServiceForecast>, Vec<InsurerForecast>),
     ) -> Self {
+        let Written {
+            steps,
+            warnings,
+            open_decisions,
+        } = written;
         let generation = config.generation;
+        let down = service_forecasts.iter().filter_map(|f| estate.services.get(&f.service));
+        let harm_eur_per_hour = down.fold(0_u64, |sum, service| sum.saturating_add(service.harm_eur_per_hour));
         let covered = Covered {
             steps: &steps,
             forecasts: &service_forecasts,
+            insurers: &insurer_forecasts,
             warnings: &warnings,
             open_decisions: &open_decisions,
         };
         // Serialising cannot fail: plain structs and strings.
         let digest = hex(&sha256(&serde_json::to_vec(&covered).unwrap_or_default()));
-        let planned_ms = steps.iter().map(Step::end_ms).max().unwrap_or(0);
+        let planned_ms = steps.iter().map(|step| step.end_ms).max().unwrap_or(0);
         let record = PlanRecord {
             kind: PlanKind::Restore,
             generation,
@@ -199,9 +214,11 @@ impl RestorePlan {
             steps,
             hash: record.hash.clone(),
             service_forecasts,
+            insurer_forecasts,
             warnings,
             open_decisions,
             record,
+            as_of,
             config: config.clone(),
             away,
         }

@@ -1,18 +1,46 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leckwehr_estate::{Estate, Need};
-use leckwehr_incident::{Situation, Tier};
+use leckwehr_incident::{ServiceLevel, Situation, Tier};
 
-use crate::forecast::forecast;
 use crate::order::order;
-use crate::plan::{RestoreConfig, RestorePlan};
-use crate::schedule::{away, schedule};
+use crate::plan::{RestoreConfig, RestorePlan, Step};
+use crate::schedule::{Rest, Scene, away, schedule};
 use crate::steps::{Affected, Writer};
 
-/// Plans the return of everything that is isolated, or that the attacker was proven or probably in.
+/// Plans the return of everything that is isolated, or that the attacker was proven or probably in and that is not back yet.
 ///
-/// Pure: the same arguments give the same plan. O(affected · needs of the estate).
+/// Pure: the same arguments give the same plan. O(affected · needs of the estate + tries · steps).
 pub fn plan_restore(situation: &Situation, estate: &Estate, config: &RestoreConfig) -> RestorePlan {
+    let mut written = written(situation, estate, config);
+    let away = away(situation);
+    let scene = Scene {
+        estate,
+        config,
+        away: &away,
+        lost: BTreeSet::new(),
+    };
+    let rests: Vec<Rest> = written.steps.iter().map(Rest::of).collect();
+    let schedule = schedule(&mut written.steps, &rests, &scene);
+    written.warnings.extend(schedule.warning);
+    RestorePlan::seal(
+        situation.as_of,
+        (config, away),
+        estate,
+        written,
+        (schedule.services, schedule.insurers),
+    )
+}
+
+/// The steps of a plan, without times.
+pub(crate) struct Written {
+    pub steps: Vec<Step>,
+    pub warnings: Vec<String>,
+    pub open_decisions: Vec<String>,
+}
+
+/// Writes down what is to be done, in an order in which it can be done.
+pub(crate) fn written(situation: &Situation, estate: &Estate, config: &RestoreConfig) -> Written {
     let (affected, mut warnings) = affected(situation, estate);
     let (extra, backup_warnings) = backup_needs(estate, &affected);
     warnings.extend(backup_warnings);
@@ -21,16 +49,12 @@ pub fn plan_restore(situation: &Situation, estate: &Estate, config: &RestoreConf
     warnings.extend(cycles);
     let mut writer = Writer::new(estate, situation, config, &affected);
     writer.write(&placed);
-    let (mut steps, open_decisions, last) = (writer.steps, writer.open_decisions, writer.last);
     warnings.extend(writer.warnings);
-    let away = away(situation);
-    schedule(&mut steps, estate, config, &away);
-    let ready = |number: &u32| steps.get(*number as usize - 1).map_or(0, |step| step.end_ms());
-    let ready_ms: BTreeMap<String, u64> = last.iter().map(|(id, number)| (id.clone(), ready(number))).collect();
-    let forecasts = forecast(estate, &ready_ms, config.p90_percent);
-    let down = forecasts.iter().filter_map(|f| estate.services.get(&f.service));
-    let harm_eur_per_hour = down.fold(0_u64, |sum, service| sum.saturating_add(service.harm_eur_per_hour));
-    RestorePlan::seal((config, away), harm_eur_per_hour, steps, forecasts, warnings, open_decisions)
+    Written {
+        steps: writer.steps,
+        warnings,
+        open_decisions: writer.open_decisions,
+    }
 }
 
 fn affected(situation: &Situation, estate: &Estate) -> (BTreeMap<String, Affected>, Vec<String>) {
@@ -45,7 +69,10 @@ fn affected(situation: &Situation, estate: &Estate) -> (BTreeMap<String, Affecte
             isolated: host.isolated,
             since: since(id),
         };
-        if !host.isolated && !matches!(host.tier, Some(Tier::Proven | Tier::Probable)) {
+        // What came back through its gates is not planned again; what is lost after that has fallen below this level.
+        let is_back = host.level.is_some_and(|level| level >= ServiceLevel::Limited);
+        let was_his = matches!(host.tier, Some(Tier::Proven | Tier::Probable));
+        if !host.isolated && (is_back || !was_his) {
             continue;
         }
         if estate.systems.contains_key(id) {

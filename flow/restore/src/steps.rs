@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use leckwehr_estate::{Connection, Estate, PartyKind, SystemKind};
 use leckwehr_incident::{Situation, Tier, Timestamp};
 
+use crate::means::recipe_minutes;
 use crate::order::Placed;
 use crate::plan::{RestoreConfig, Step, StepKind};
 
@@ -199,8 +200,7 @@ impl<'a> Writer<'a> {
                 format!("gate restorable: {until}")
             }
         };
-        let recipe = system.recipe.as_ref().and_then(|id| self.estate.recipes.get(id));
-        let minutes = recipe.map(|r| r.steps.iter().fold(0_u32, |sum, step| sum.saturating_add(step.minutes)));
+        let minutes = recipe_minutes(self.estate, system);
         (from, minutes.unwrap_or(self.config.restore_minutes))
     }
 
@@ -283,6 +283,8 @@ impl<'a> Writer<'a> {
             after,
             wave: 0,
             start_ms: 0,
+            end_ms: 0,
+            slack_ms: 0,
         });
         number
     }

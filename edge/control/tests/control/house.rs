@@ -22,7 +22,7 @@ use leckwehr_guard::{
     Action, Approval, Counter, Executor, Fence, Firewall, FirewallError, FirewallState, GuardExecutor, Journal, Order, Refusal,
     Reply, Warrant, order_key, serve_connection,
 };
-use leckwehr_incident::{Fact, PlanRecord, Situation, Timestamp};
+use leckwehr_incident::{Fact, PlanRecord, SignedWord, Situation, Timestamp, WordAbout};
 use leckwehr_ledger::Reader;
 use rustls::ServerConfig;
 use serde_json::json;
@@ -130,7 +130,7 @@ const PEOPLE: [&str; 2] = ["anna", "bert"];
 /// Secret of the control room.
 const LEDGER_SEED: [u8; 32] = [1; 32];
 /// Start of the clock, which goes on by a tenth of a second at every look.
-const START: i64 = 1_700_000_000_000_000_000;
+pub const START: i64 = 1_700_000_000_000_000_000;
 const LOOK_NS: i64 = 100_000_000;
 /// A run that comes to no end fails its test.
 const RUN_S_MAX: u64 = 300;
@@ -200,6 +200,19 @@ pub struct Cables {
     truth: SharedTruth,
     clock: Arc<AtomicI64>,
     silent: Arc<Mutex<Vec<DuplexStream>>>,
+}
+
+impl Cables {
+    /// Everybody's address.
+    pub fn addresses(&self) -> Vec<SocketAddrV4> {
+        let mirror = MIRROR.parse().unwrap();
+        self.places.keys().copied().chain([mirror]).collect()
+    }
+
+    /// Sets everybody's clock to so many nanoseconds after the start of the house.
+    pub fn set_clock(&self, after_ns: i64) {
+        self.clock.store(START + after_ns, Ordering::Relaxed);
+    }
 }
 
 impl Wires for Cables {
@@ -429,6 +442,8 @@ pub struct House {
     pub stops: Vec<fn(&Output) -> bool>,
     /// Whether the books are closed when the telemetry is in, not at the recovery.
     pub finishes_at_once: bool,
+    /// Whether people do what only they can do and sign for it, or the books are closed when they should.
+    pub people_work: bool,
     pub estate: String,
     pub scale: Scale,
     /// The agreed protocol.
@@ -466,6 +481,28 @@ pub fn word(name: &str, plan: &PlanRecord, signed: &str) -> Input {
     }
 }
 
+/// Somebody signs that the step of a plan is done that waits for people.
+fn done_by_hand(plan: &PlanRecord, text: &str) -> Option<Input> {
+    let step = text
+        .strip_prefix("step ")?
+        .strip_suffix(" waits for people")?
+        .parse()
+        .unwrap();
+    let about = WordAbout::Done {
+        plan: plan.hash.clone(),
+        step,
+    };
+    let mut word = SignedWord {
+        person: PEOPLE[0].into(),
+        word: about,
+        reason: "did it".into(),
+        at: Timestamp(START),
+        signature: String::new(),
+    };
+    word.signature = hex(&person(PEOPLE[0]).sign(&word.bytes()));
+    Some(Input::Confirmed { word })
+}
+
 /// Both people approve what they are shown.
 pub fn approve(plan: &PlanRecord) -> Vec<Input> {
     PEOPLE.iter().map(|name| word(name, plan, &plan.hash)).collect()
@@ -484,6 +521,7 @@ impl House {
             has_vault: true,
             stops: Vec::new(),
             finishes_at_once: false,
+            people_work: true,
             estate: ESTATE.to_owned(),
             scale: Scale::Surgical,
             protocol: None,
@@ -540,9 +578,8 @@ impl House {
         }
     }
 
-    /// Runs a control room over `telemetry` until it has recovered; `answer` is what people do with each plan.
-    pub fn run(&self, telemetry: Vec<String>, mut answer: Answer) -> Run {
-        let folder = tempfile::tempdir().unwrap();
+    /// The configuration of a control room below a folder, and its wires with everybody at their other ends.
+    pub fn world(&self, folder: &Path) -> (Config, Cables) {
         let authority = Authority::generate("house").unwrap();
         let names = GUARDS
             .iter()
@@ -553,7 +590,7 @@ impl House {
         let mut executors = BTreeMap::new();
         for (i, name) in names.enumerate() {
             let address = SocketAddrV4::new([192, 168, 0, i as u8 + 1].into(), 443);
-            places.insert(address, self.place(&authority, folder.path(), &name, &clock));
+            places.insert(address, self.place(&authority, folder, &name, &clock));
             executors.insert(name, address);
         }
         let policy = TakedownPolicy {
@@ -567,7 +604,7 @@ impl House {
             .map(|text| Protocol::parse("protocol.toml", text, &estate).unwrap());
         let config = Config {
             estate,
-            folder: folder.path().join("room"),
+            folder: folder.join("room"),
             ledger_seed: LEDGER_SEED,
             site_seed: [2; 32],
             identity: authority.issue("control-room").unwrap(),
@@ -595,8 +632,15 @@ impl House {
             clock,
             silent: Arc::default(),
         };
+        (config, cables)
+    }
+
+    /// Runs a control room over `telemetry` until it has recovered; `answer` is what people do with each plan.
+    pub fn run(&self, telemetry: Vec<String>, mut answer: Answer) -> Run {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, cables) = self.world(folder.path());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut closed_with = None;
+        let (mut closed_with, mut shown) = (None, None);
         let mut stops = self.stops.iter();
         let mut waiting: Vec<Input> = std::iter::once(Input::EndLearning)
             .chain(telemetry.into_iter().map(|line| Input::Telemetry { line }))
@@ -615,7 +659,17 @@ impl House {
                         return true;
                     }
                     let inputs = match output {
-                        Output::Approve { plan } => answer(&plan),
+                        Output::Approve { plan } => {
+                            let words = answer(&plan);
+                            shown = Some(plan);
+                            words
+                        }
+                        Output::Step { text } => {
+                            let work = shown.as_ref().and_then(|plan| done_by_hand(plan, &text));
+                            work.map(|word| if self.people_work { word } else { Input::Finish })
+                                .into_iter()
+                                .collect()
+                        }
                         Output::Phase {
                             phase: leckwehr_incident::Phase::Recovered,
                             ..

@@ -103,6 +103,34 @@ fn from_the_alarm_to_the_recovery() {
     assert_eq!(truth.done.iter().filter(|d| *d == "deny fs-1").count(), 1);
 }
 
+/// Red if the room takes work that waits for people for the end, or their part for an agent's.
+#[test]
+fn what_people_have_to_do_is_waited_for_and_nothing_is_called_recovered_before() {
+    let by_hand = |people_work: bool| {
+        let mut house = House::new();
+        // No directory and no system has this account: no agent can change its secret.
+        let logs_on_to = "logs_on_to = [\"ws-1\", \"fs-1\", \"backup-1\", \"vault-1\"]";
+        assert!(house.estate.contains(logs_on_to));
+        house.estate = house.estate.replace(logs_on_to, "logs_on_to = []");
+        house.people_work = people_work;
+        let run = house.run(attack(&house), Box::new(approve));
+        run.outcome.as_ref().unwrap();
+        run
+    };
+    let left = by_hand(false);
+    assert_eq!(phases(&left).last(), Some(&Phase::Restoring));
+    let given = left.situation.plans.values().flat_map(|view| view.work.values());
+    let given: Vec<(&str, bool)> = given.map(|w| (w.owner.as_str(), w.confirmed.is_some())).collect();
+    assert_eq!(given, [("people", false)]);
+    let run = by_hand(true);
+    assert_eq!(phases(&run), to_the_end());
+    let rotated = steps(&run, "rotate-credentials");
+    assert!(
+        matches!(rotated[..], [("adm-backup", StepOutcome::Verified { evidence })] if evidence.starts_with("anna at")),
+        "{rotated:?}"
+    );
+}
+
 #[test]
 fn services_that_a_cut_breaks_are_not_called_whole() {
     let house = House::new();

@@ -268,7 +268,7 @@ impl Place {
         journal
             .record("test", vec![What::PlanProposed { plan: record.clone() }])
             .unwrap();
-        Course::new(&record, &estate()).begin(journal, &plan).unwrap();
+        Course::new(&record, &estate()).begin(journal, &plan, plan_again).unwrap();
         (plan, hash)
     }
 

@@ -86,6 +86,35 @@ fn triangle(values: &[(f64, f64)], factor: f64) -> (u32, u32, u32) {
     (percent(low), percent(likely), percent(3.0 * mean - low - likely))
 }
 
+/// How the duration of one task can turn out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Chance {
+    /// Part of the same step as the task before it: they turn out alike.
+    pub goes_on: bool,
+    /// Optimistic, most likely and pessimistic percent of its planned duration (a triangle, failures included); `None`: the spread
+    /// says it. The pace of the whole recovery comes on top.
+    pub percent: Option<(u32, u32, u32)>,
+}
+
+/// What is played, and how it can turn out.
+#[derive(Debug, Clone, Copy)]
+pub struct Play<'a> {
+    /// Tasks and outages.
+    pub problem: &'a OutageProblem,
+    /// The plan's [`OutagePlan::order`].
+    pub order: &'a [usize],
+    /// How durations turn out of which nothing else is known.
+    pub spread: &'a Spread,
+    /// One for each task, or none.
+    pub chances: &'a [Chance],
+    /// Tasks that are under way, with their start.
+    pub fixed: &'a [(usize, u32)],
+    /// How often, at most [`SCENARIOS_MAX`].
+    pub scenarios: u32,
+    /// Where all luck comes from: with one seed two plays meet the same, so that their difference is not noise.
+    pub seed: u64,
+}
+
 /// When outages end, over many scenarios.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutageForecast {
@@ -95,12 +124,107 @@ pub struct OutageForecast {
     pub p90: Vec<u32>,
     /// Share of scenarios in percent in which a task is on the chain that the last outage waits for.
     pub critical_percent: Vec<u32>,
+    /// Mean cost of each outage.
+    pub mean_costs: Vec<u64>,
     /// Mean cost of all outages.
     pub mean_cost: u64,
 }
 
-/// Plays a plan in its order with other durations, many times. The same arguments give the same forecast; two forecasts
-/// with one seed meet the same luck, so that their difference is not noise. O(scenarios · one schedule).
+impl Play<'_> {
+    /// Plays the order with other durations, many times; `each` is told start and end of all tasks. The same arguments give the
+    /// same luck. O(scenarios · one schedule).
+    pub(crate) fn run(&self, mut each: impl FnMut(&OutageProblem, &[u32], &mut [u32])) -> Result<(), OutageProblemError> {
+        let mut random = Random::new(self.seed);
+        let order: Vec<u16> = self.order.iter().map(|a| *a as u16).collect();
+        let mut played = self.problem.clone();
+        for _ in 0..self.scenarios.clamp(1, SCENARIOS_MAX) {
+            let common = triangular(self.spread.common_percent, &mut random);
+            let mut share = common;
+            for (a, (task, planned)) in played.tasks.iter_mut().zip(&self.problem.tasks).enumerate() {
+                let chance = self.chances.get(a).copied().unwrap_or_default();
+                if !chance.goes_on {
+                    share = common * self.share(chance, &mut random);
+                }
+                let duration = (f64::from(planned.duration) * share).round() as u32;
+                task.duration = duration.max(planned.duration.min(1));
+            }
+            let prepared = Prepared::new(&played, self.fixed, 0)?;
+            let mut decoder = Decoder::new(&prepared);
+            decoder.decode(&prepared, &order);
+            let starts = decoder.start.iter().zip(&played.tasks);
+            let mut finish: Vec<u32> = starts.map(|(s, t)| s.saturating_add(t.duration)).collect();
+            each(&played, &decoder.start, &mut finish);
+        }
+        Ok(())
+    }
+
+    fn share(&self, chance: Chance, random: &mut Random) -> f64 {
+        let share = triangular(chance.percent.unwrap_or(self.spread.task_percent), random);
+        let fails = random.below(100) < self.spread.failure_percent as usize;
+        match fails && chance.percent.is_none() {
+            true => share * 2.0,
+            false => share,
+        }
+    }
+
+    /// Forecasts every outage.
+    ///
+    /// # Errors
+    /// With the durations of a scenario there is no schedule.
+    pub fn forecast(&self) -> Result<OutageForecast, OutageProblemError> {
+        let scenarios = self.scenarios.clamp(1, SCENARIOS_MAX);
+        let outages = &self.problem.outages;
+        let mut ends = vec![Vec::with_capacity(scenarios as usize); outages.len()];
+        let mut costs = vec![0_u128; outages.len()];
+        let mut critical = vec![0_u32; self.problem.tasks.len()];
+        self.run(|played, start, finish| {
+            for (o, outage) in outages.iter().enumerate() {
+                let end = until(&outage.needs, finish);
+                ends[o].push(end);
+                costs[o] += u128::from(outage.cost(end));
+            }
+            mark_chain(played, start, finish, &mut critical);
+        })?;
+        let mean = |sum: u128| u64::try_from(sum / u128::from(scenarios)).unwrap_or(u64::MAX);
+        Ok(OutageForecast {
+            p50: ends.iter_mut().map(|list| quantile(list, 50)).collect(),
+            p90: ends.iter_mut().map(|list| quantile(list, 90)).collect(),
+            critical_percent: critical.iter().map(|c| c * 100 / scenarios).collect(),
+            mean_cost: mean(costs.iter().sum()),
+            mean_costs: costs.into_iter().map(mean).collect(),
+        })
+    }
+
+    /// What one more unit of each resource would save of the mean cost, if nothing else were planned anew.
+    ///
+    /// # Errors
+    /// As [`Self::forecast`].
+    pub fn savings_of_one_more(&self) -> Result<Vec<u64>, OutageProblemError> {
+        let now = self.forecast()?.mean_cost;
+        let mut savings = Vec::with_capacity(self.problem.resources.len());
+        for r in 0..self.problem.resources.len() {
+            let mut more = self.problem.clone();
+            for (_, units) in more.resources[r].shifts.iter_mut().filter(|(_, units)| *units > 0) {
+                *units += 1;
+            }
+            let with_it = Play { problem: &more, ..*self };
+            savings.push(now.saturating_sub(with_it.forecast()?.mean_cost));
+        }
+        Ok(savings)
+    }
+}
+
+/// The value that a share (percent) of the values does not exceed; 0 of none. Sorts them.
+pub(crate) fn quantile(values: &mut [u32], percent: usize) -> u32 {
+    values.sort_unstable();
+    let at = (values.len() * percent).div_ceil(100).saturating_sub(1);
+    values.get(at).copied().unwrap_or(0)
+}
+
+/// Plays a plan in its order with durations of which only the spread is known.
+///
+/// # Errors
+/// As [`Play::forecast`].
 pub fn forecast_outages(
     problem: &OutageProblem,
     plan: &OutagePlan,
@@ -108,70 +232,16 @@ pub fn forecast_outages(
     scenarios: u32,
     seed: u64,
 ) -> Result<OutageForecast, OutageProblemError> {
-    let scenarios = scenarios.clamp(1, SCENARIOS_MAX);
-    let mut random = Random::new(seed);
-    let order: Vec<u16> = plan.order.iter().map(|a| *a as u16).collect();
-    let mut ends = vec![Vec::with_capacity(scenarios as usize); problem.outages.len()];
-    let mut critical = vec![0_u32; problem.tasks.len()];
-    let mut cost = 0_u128;
-    let mut played = problem.clone();
-    for _ in 0..scenarios {
-        let common = triangular(spread.common_percent, &mut random);
-        for (task, planned) in played.tasks.iter_mut().zip(&problem.tasks) {
-            let share = triangular(spread.task_percent, &mut random) * common;
-            let again = if random.below(100) < spread.failure_percent as usize {
-                2.0
-            } else {
-                1.0
-            };
-            let duration = (f64::from(planned.duration) * share * again).round() as u32;
-            task.duration = duration.max(planned.duration.min(1));
-        }
-        let prepared = Prepared::new(&played, &[], 0)?;
-        let mut decoder = Decoder::new(&prepared);
-        decoder.decode(&prepared, &order);
-        let finish: Vec<u32> = decoder.start.iter().zip(&played.tasks).map(|(s, t)| s + t.duration).collect();
-        for (list, outage) in ends.iter_mut().zip(&played.outages) {
-            let end = until(&outage.needs, &finish);
-            list.push(end);
-            cost += u128::from(outage.cost(end));
-        }
-        mark_chain(&played, &decoder.start, &finish, &mut critical);
-    }
-    for list in &mut ends {
-        list.sort_unstable();
-    }
-    let quantile = |share: usize| {
-        ends.iter()
-            .map(|l| l.get((l.len() * share).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0))
-            .collect()
+    let play = Play {
+        problem,
+        order: &plan.order,
+        spread,
+        chances: &[],
+        fixed: &[],
+        scenarios,
+        seed,
     };
-    Ok(OutageForecast {
-        p50: quantile(50),
-        p90: quantile(90),
-        critical_percent: critical.iter().map(|c| c * 100 / scenarios).collect(),
-        mean_cost: (cost / u128::from(scenarios)) as u64,
-    })
-}
-
-/// What one more unit of each resource would save of the mean cost, if nothing else were planned anew.
-pub fn savings_of_one_more(
-    problem: &OutageProblem,
-    plan: &OutagePlan,
-    spread: &Spread,
-    scenarios: u32,
-    seed: u64,
-) -> Result<Vec<u64>, OutageProblemError> {
-    let now = forecast_outages(problem, plan, spread, scenarios, seed)?.mean_cost;
-    let mut savings = Vec::with_capacity(problem.resources.len());
-    for r in 0..problem.resources.len() {
-        let mut more = problem.clone();
-        for (_, units) in more.resources[r].shifts.iter_mut().filter(|(_, units)| *units > 0) {
-            *units += 1;
-        }
-        savings.push(now.saturating_sub(forecast_outages(&more, plan, spread, scenarios, seed)?.mean_cost));
-    }
-    Ok(savings)
+    play.forecast()
 }
 
 /// Returns the hours after the end of an outage in which what arrived meanwhile is worked off; `None` if never.

@@ -14,9 +14,13 @@ mod plan;
 mod problem;
 mod rank;
 mod relieve;
+mod slack;
 
 pub use check::{OutageViolation, check_outages};
-pub use forecast::{OutageForecast, SCENARIOS_MAX, Spread, backlog_hours, forecast_outages, savings_of_one_more};
+pub(crate) use decode::until;
+pub(crate) use forecast::quantile;
+pub use forecast::{Chance, OutageForecast, Play, SCENARIOS_MAX, Spread, backlog_hours, forecast_outages};
 pub use generate::generated_recovery;
 pub use plan::{OutageEffort, OutagePlan, plan_outages};
 pub use problem::{HORIZON_UNITS_MAX, Outage, OutageProblem, OutageProblemError, Resource, TASKS_MAX, Task};
+pub use slack::latest_starts;

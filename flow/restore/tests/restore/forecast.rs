@@ -1,8 +1,7 @@
 //! Forecasts against recoveries whose true durations nobody told them.
 
 use leckwehr_restore::outage::{
-    OutageEffort, OutageProblem, Spread, backlog_hours, check_outages, forecast_outages, generated_recovery, plan_outages,
-    savings_of_one_more,
+    OutageEffort, OutageProblem, Play, Spread, backlog_hours, check_outages, forecast_outages, generated_recovery, plan_outages,
 };
 use leckwehr_restore::recovery;
 
@@ -120,7 +119,16 @@ fn one_more_pair_of_hands_helps_where_hands_are_short() {
         &mut || false,
     )
     .unwrap();
-    let savings = savings_of_one_more(&problem, &plan, &Spread::default(), 50, 1).unwrap();
+    let play = Play {
+        problem: &problem,
+        order: &plan.order,
+        spread: &Spread::default(),
+        chances: &[],
+        fixed: &[],
+        scenarios: 50,
+        seed: 1,
+    };
+    let savings = play.savings_of_one_more().unwrap();
     assert!(savings[crew] > 0);
     assert!(savings.iter().enumerate().all(|(r, s)| r == crew || *s == 0), "{savings:?}");
     let chain = forecast_outages(&problem, &plan, &Spread::default(), 50, 1)

@@ -5,6 +5,7 @@ mod content;
 mod estate;
 mod forecast;
 mod gate;
+mod means;
 mod order;
 mod outage;
 mod plan;

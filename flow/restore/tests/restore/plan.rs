@@ -1,5 +1,6 @@
 use leckwehr_estate::{BackupSet, DegradedMode, Recipe, RecipeStep, SystemKind};
 use leckwehr_incident::{Fact, PlanKind, ServiceLevel, Situation, StepOutcome, Tier, Timestamp, What};
+use leckwehr_restore::outage::Spread;
 use leckwehr_restore::{RestoreConfig, RestorePlan, StepKind, plan_restore, why_not_up};
 
 use crate::estate::{isolated, needs, provider, stolen, system};
@@ -80,7 +81,10 @@ fn the_record_is_sealed_and_the_hash_covers_everything() {
     assert_eq!(record.steps.len(), plan.steps.len());
     assert_eq!(record.harm_eur_per_hour, 2000);
     let slower = RestoreConfig {
-        p90_percent: 200,
+        spread: Spread {
+            failure_percent: 50,
+            ..Spread::default()
+        },
         ..RestoreConfig::default()
     };
     assert_ne!(
@@ -134,12 +138,12 @@ fn services_are_forecast_by_the_alternative_that_is_back_first() {
             .steps
             .iter()
             .find(|s| s.kind == StepKind::Reconnect && s.target == target);
-        step.unwrap().end_ms()
+        step.unwrap().end_ms
     };
     let eau = plan.service_forecasts.iter().find(|f| f.service == "eau").unwrap();
     assert_eq!(eau.limited_ms, Some(end("ad")));
     assert_eq!(eau.full_ms, Some(end("app-b").min(end("app-a"))));
-    assert_eq!(eau.full_p90_ms, eau.full_ms.map(|ms| ms * 180 / 100));
+    assert!(eau.full_p50_ms > eau.full_ms && eau.full_p90_ms > eau.full_p50_ms, "{eau:?}");
     let portal = plan.service_forecasts.iter().find(|f| f.service == "portal").unwrap();
     assert_eq!(portal.full_ms, Some(end("web")));
 }
@@ -156,6 +160,7 @@ fn backups_that_lie_where_the_attacker_was_are_waited_for_and_named() {
         minutes,
         restores: false,
         clean_room: false,
+        estimate: None,
     };
     let recipe = Recipe {
         name: String::new(),

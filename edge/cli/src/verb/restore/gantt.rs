@@ -1,6 +1,8 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use leckwehr_publish::Language;
+
 use super::way::{Way, WayArgs, clock, minutes};
 use crate::output::Out;
 use crate::problem::Problem;
@@ -14,7 +16,7 @@ const NAMES_PX: usize = 330;
 
 /// Draw the plan: one bar per system, from its first step to its last.
 ///
-/// Text by default; --svg prints a drawing (`leckwehr restore gantt examples/essen --svg > plan.svg`).
+/// `#` is critical: a step whose delay delays a service. For the others it says how much later they can end. Text by default; --svg prints a drawing (`leckwehr restore gantt examples/essen --svg > plan.svg`).
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -28,6 +30,9 @@ struct Bar {
     system: String,
     from: u32,
     until: u32,
+    /// How much later it can end without any service being back later, and whether any of its steps has no such time.
+    slack: u32,
+    is_critical: bool,
     critical_percent: u32,
 }
 
@@ -40,7 +45,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
         let one = |b: &Bar| {
             serde_json::json!({
                 "system": b.system, "start_minutes": minutes(b.from), "end_minutes": minutes(b.until),
-                "critical_percent": b.critical_percent,
+                "slack_minutes": minutes(b.slack), "critical": b.is_critical, "critical_percent": b.critical_percent,
             })
         };
         let all: Vec<_> = bars.iter().map(one).collect();
@@ -48,7 +53,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     } else if args.svg {
         out.text(&svg(&bars))?;
     } else {
-        out.text(&text(&bars))?;
+        out.text(&text(&bars, args.way.language.language()))?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -58,15 +63,21 @@ fn bars(way: &Way) -> Vec<Bar> {
     let mut bars: Vec<Bar> = Vec::new();
     for a in way.tasks() {
         let (of, until, critical_percent) = (&way.recovery.work[a].of, way.end(a), way.forecast.critical_percent[a]);
+        let (slack, is_critical) = (way.slack(a), way.slack(a) == 0);
         match bars.iter_mut().find(|b| b.system == *of) {
             Some(bar) => {
-                bar.until = bar.until.max(until);
+                if until >= bar.until {
+                    (bar.until, bar.slack) = (until, slack);
+                }
+                bar.is_critical |= is_critical;
                 bar.critical_percent = bar.critical_percent.max(critical_percent);
             }
             None => bars.push(Bar {
                 system: of.clone(),
                 from: way.plan.start[a],
                 until,
+                slack,
+                is_critical,
                 critical_percent,
             }),
         }
@@ -74,18 +85,23 @@ fn bars(way: &Way) -> Vec<Bar> {
     bars
 }
 
-fn text(bars: &[Bar]) -> String {
+fn text(bars: &[Bar], language: Language) -> String {
+    let pick = |de: &'static str, en: &'static str| if language == Language::De { de } else { en };
     let last = bars.iter().map(|b| b.until).max().unwrap_or(1).max(1);
     let width = bars.iter().map(|b| b.system.chars().count()).max().unwrap_or(0);
     let at = |units: u32| units as usize * AXIS_CHARS / last as usize;
     let mut text = String::new();
     for bar in bars {
         let length = (at(bar.until) - at(bar.from)).max(1);
-        let mark = if bar.critical_percent >= 50 { "#" } else { "=" };
+        let mark = if bar.is_critical { "#" } else { "=" };
+        let slack = match bar.slack {
+            0 => String::new(),
+            slack => format!(", {} {}", pick("Puffer", "slack"), clock(slack)),
+        };
         let line = " ".repeat(at(bar.from)) + &mark.repeat(length);
         let _ = writeln!(
             text,
-            "{:width$} |{line:AXIS_CHARS$}| {} – {}",
+            "{:width$} |{line:AXIS_CHARS$}| {} – {}{slack}",
             bar.system,
             clock(bar.from),
             clock(bar.until)
@@ -93,7 +109,11 @@ fn text(bars: &[Bar]) -> String {
     }
     let _ = writeln!(
         text,
-        "# on the chain that the last service waits for in at least half of all cases"
+        "{}",
+        pick(
+            "# kritisch: verspätet sich dort ein Schritt, verspätet sich ein Dienst. Puffer: so viel später kann es enden.",
+            "# critical: a step there that is late makes a service late. slack: it can end so much later."
+        )
     );
     text
 }
@@ -109,7 +129,7 @@ fn svg(bars: &[Bar]) -> String {
         let y = row * ROW_PX;
         let x = NAMES_PX as f64 + f64::from(bar.from) / last * AXIS_PX;
         let long = (f64::from(bar.until - bar.from) / last * AXIS_PX).max(1.0);
-        let colour = if bar.critical_percent >= 50 { "#b3261e" } else { "#2f6690" };
+        let colour = if bar.is_critical { "#b3261e" } else { "#2f6690" };
         // Ids are lower-case letters, digits and dashes: nothing to escape.
         let _ = writeln!(
             text,

@@ -3,6 +3,7 @@
 mod confirm;
 mod explain;
 mod gantt;
+mod insurers;
 mod plan;
 mod psplib;
 mod run;

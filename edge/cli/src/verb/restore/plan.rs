@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use leckwehr_publish::Language;
 use serde_json::{Value, json};
 
+use super::insurers;
 use super::way::{Way, WayArgs, clock, minutes};
 use crate::output::{Out, table};
 use crate::problem::Problem;
@@ -12,7 +13,9 @@ use crate::problem::Problem;
 ///
 /// Steps, needs, crews and harm come from the estate. The plan is the one whose outages cost least: harm per hour (vital
 /// services three times), and a step when the maximum tolerable period (MTPD) is passed. Times are from the start of the
-/// plan. Durations are the recipes'; the forecast plays the plan through with spread and failures.
+/// plan. Durations are the recipes'; the forecast plays the plan through with their three-point estimates, else with an assumed
+/// spread and failures. For each insurer: when its essential (vital) services and all are back, and its share of the harm, by
+/// insured persons.
 ///
 /// Examples:
 ///
@@ -65,7 +68,7 @@ fn text(way: &Way, language: Language) -> String {
             },
         ]);
     }
-    let mut text = table(&rows);
+    let mut text = table(&rows) + &insurers::text(way, language);
     let _ = if is_german {
         writeln!(text, "\n{late} Dienste verfehlen in einem von zehn Fällen ihre Frist (!).")
     } else {
@@ -105,6 +108,8 @@ fn value(way: &Way) -> Value {
             "crew": way.recovery.work[a].crew,
             "start_minutes": minutes(way.plan.start[a]),
             "end_minutes": minutes(way.end(a)),
+            "slack_minutes": minutes(way.slack(a)),
+            "critical": way.slack(a) == 0,
             "critical_percent": way.forecast.critical_percent[a],
         })
     };
@@ -112,6 +117,7 @@ fn value(way: &Way) -> Value {
     json!({
         "cost": way.plan.cost,
         "tries": way.plan.evaluations,
+        "insurers": insurers::value(way),
         "services": way.outages().into_iter().map(service).collect::<Vec<_>>(),
         "tasks": way.tasks().into_iter().map(task).collect::<Vec<_>>(),
         "one_more_person": way.recovery.crews.iter().zip(&way.savings_percent).map(crew).collect::<Vec<_>>(),

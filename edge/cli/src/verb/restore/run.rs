@@ -97,8 +97,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     let record = match under_way {
         Some(record) => record,
         None => {
-            let generation = room.journal.now().0.max(0).unsigned_abs() / 1_000_000;
-            let record = runbook.bind(plan(room.journal.situation(), &estate, generation, 0).to_record());
+            let record = runbook.bind(plan(room.journal.situation(), &estate, room.journal.now(), 0).to_record());
             propose(&mut room.journal, &record).map_err(|e| problem(&e))?;
             record
         }
@@ -120,14 +119,24 @@ fn under_way(situation: &Situation, runbook: &Runbook) -> Option<PlanRecord> {
     (runbook.is_bound_to(&newest.plan) && !open_steps(newest).is_empty()).then(|| newest.plan.clone())
 }
 
-/// `called` is how many minutes ago crews were called.
-fn plan(situation: &Situation, estate: &Estate, generation: u64, called: u32) -> RestorePlan {
+/// `at` is when it is made, `called` how many minutes before that crews were called.
+fn plan(situation: &Situation, estate: &Estate, at: Timestamp, called: u32) -> RestorePlan {
     let config = RestoreConfig {
-        generation,
+        generation: generation(at),
         crews_called_minutes_ago: called,
+        clock: Some(at),
         ..RestoreConfig::default()
     };
     plan_restore(situation, estate, &config)
+}
+
+/// A plan's generation says when it was made, in milliseconds, so that it can be made again for people's shifts as they were then.
+fn generation(at: Timestamp) -> u64 {
+    at.0.max(0).unsigned_abs() / 1_000_000
+}
+
+fn made_at(generation: u64) -> Timestamp {
+    Timestamp::default().plus_ms(i64::try_from(generation).unwrap_or(i64::MAX))
 }
 
 fn is_approved(args: &Args, room: &mut OpenRoom, record: &PlanRecord) -> Result<bool, Problem> {
@@ -160,7 +169,7 @@ fn carry_out(room: &mut OpenRoom, estate: &Estate, runbook: &Runbook, record: &P
     let again = |now: &Situation, at: Timestamp| {
         let minutes = at.0.abs_diff(proposed.0) / NANOSECONDS_PER_MINUTE;
         let called = u32::try_from(minutes).unwrap_or(u32::MAX);
-        plan(now, estate, at.0.max(0).unsigned_abs() / 1_000_000, called)
+        plan(now, estate, at, called)
     };
     if is_begun {
         let reason = "it was taken up again";
@@ -169,12 +178,12 @@ fn carry_out(room: &mut OpenRoom, estate: &Estate, runbook: &Runbook, record: &P
             return Ok(end);
         }
     } else {
-        let planned = plan(room.journal.situation(), estate, record.generation, 0);
+        let planned = plan(room.journal.situation(), estate, made_at(record.generation), 0);
         if runbook.bind(planned.to_record()).hash != record.hash {
             let summary = "the situation or the estate is another than when the plan was made";
             return Err(Problem::plain("LW-RESTORE-010", summary).hint("make a new plan with --anew, and let people approve it"));
         }
-        course.begin(&mut room.journal, &planned).map_err(|e| problem(&e))?;
+        course.begin(&mut room.journal, &planned, again).map_err(|e| problem(&e))?;
     }
     let (warrant, work) = (room.warrant(record), room.config.folder.join("work"));
     let orders = CutActuator::for_return(&room.courier, &warrant);

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use leckwehr_estate::{Estate, nearest};
 use leckwehr_incident::{Situation, Timestamp};
 use leckwehr_restore::outage::{
-    OutageEffort, OutageForecast, OutagePlan, Spread, check_outages, forecast_outages, plan_outages, savings_of_one_more,
+    OutageEffort, OutageForecast, OutagePlan, Play, Spread, check_outages, latest_starts, plan_outages,
 };
-use leckwehr_restore::{Recovery, TASK_UNIT_MINUTES, lost_now, recovery};
+use leckwehr_restore::{
+    InsurerWay, Recovery, RestoreConfig, TASK_UNIT_MINUTES, insurer_ways, recovery, recovery_left, with_insurers,
+};
 
 use super::status::situation_of;
 use crate::output::Tongue;
@@ -21,7 +23,8 @@ pub struct WayArgs {
     /// Systems that are lost (ids); everything inside the provider's sites if not given.
     #[arg(long, value_name = "SYSTEM", num_args = 1..)]
     lost: Vec<String>,
-    /// Ledger of the incident: lost is what by its facts is isolated or not yet back on the grid.
+    /// Ledger of the incident: planned is what its facts leave to do, by the steps of a restoration; what is verified is not planned
+    /// again, and of what is under way only the rest.
     #[arg(long, value_name = "DIR", conflicts_with = "lost")]
     ledger: Option<PathBuf>,
     /// When the work begins (RFC 3339), for the shifts of crews; now if not given.
@@ -51,7 +54,11 @@ pub struct Way {
     pub situation: Option<Situation>,
     pub recovery: Recovery,
     pub plan: OutagePlan,
+    /// Of the services' outages, then two of each insurer: its essential services, and all.
     pub forecast: OutageForecast,
+    pub insurers: Vec<InsurerWay>,
+    /// Latest start of each task at which no service is back later.
+    latest: Vec<u32>,
     /// What one more person of each crew would save of the mean cost, in percent of it.
     pub savings_percent: Vec<f64>,
 }
@@ -61,41 +68,63 @@ impl Way {
     pub fn plan(args: &WayArgs) -> Result<Self, Problem> {
         let estate = crate::verb::estate::load(&args.estate)?;
         let situation = args.ledger.as_deref().map(situation_of).transpose()?;
-        let lost = match &situation {
-            Some(situation) => {
-                let inside = lost_now(situation).into_iter().filter(|id| estate.systems.contains_key(id));
-                inside.collect()
-            }
-            None => lost(&estate, &args.lost)?,
-        };
         let refused = |error: &dyn std::error::Error| {
             Problem::new("LW-RESTORE-004", "this loss cannot be planned", error)
                 .hint("look at the recipes, crews and needs of the systems named: `leckwehr estate lint`")
         };
-        let recovery = recovery(&estate, &lost, Some(args.at.unwrap_or_else(now))).map_err(|e| refused(&e))?;
+        let at = args.at.unwrap_or_else(now);
+        let recovery = match &situation {
+            Some(situation) => {
+                let config = RestoreConfig {
+                    clock: Some(at),
+                    ..RestoreConfig::default()
+                };
+                recovery_left(situation, &estate, &config)
+            }
+            None => recovery(&estate, &lost(&estate, &args.lost)?, Some(at)),
+        };
+        let recovery = recovery.map_err(|e| refused(&e))?;
         let problem = &recovery.problem;
         let effort = OutageEffort {
             evaluations: args.tries,
             seed: args.seed,
+            fixed: recovery.fixed.clone(),
             ..OutageEffort::default()
         };
         let plan = plan_outages(problem, &effort, &mut || false).map_err(|e| refused(&e))?;
-        if let Err(violation) = check_outages(problem, &plan, &[]) {
+        let fixed: Vec<usize> = recovery.fixed.iter().map(|(task, _)| *task).collect();
+        if let Err(violation) = check_outages(problem, &plan, &fixed) {
             let summary = format!("the checker refuses the plan ({violation:?})");
             return Err(
                 Problem::plain("LW-RESTORE-003", summary).hint("report this with the estate: it is a fault of the planner")
             );
         }
-        let spread = Spread::default();
-        let forecast = forecast_outages(problem, &plan, &spread, args.scenarios, args.seed).map_err(|e| refused(&e))?;
-        let few = args.scenarios.div_ceil(10);
-        let savings = savings_of_one_more(problem, &plan, &spread, few, args.seed).map_err(|e| refused(&e))?;
+        let insurers = insurer_ways(&estate, &recovery.services);
+        let with_insurers = with_insurers(problem, &insurers);
+        let play = Play {
+            problem: &with_insurers,
+            order: &plan.order,
+            spread: &Spread::default(),
+            chances: &recovery.chances,
+            fixed: &recovery.fixed,
+            scenarios: args.scenarios,
+            seed: args.seed,
+        };
+        let forecast = play.forecast().map_err(|e| refused(&e))?;
+        let fewer = Play {
+            scenarios: args.scenarios.div_ceil(10),
+            ..play
+        };
+        let savings = fewer.savings_of_one_more().map_err(|e| refused(&e))?;
+        let latest = latest_starts(problem, &plan, &recovery.fixed);
         let whole = forecast.mean_cost.max(1) as f64;
         let savings_percent = savings.iter().map(|s| *s as f64 / whole * 100.0).collect();
         Ok(Self {
             estate,
             situation,
             recovery,
+            insurers,
+            latest,
             plan,
             forecast,
             savings_percent,
@@ -120,6 +149,11 @@ impl Way {
     /// End of a task in time units.
     pub fn end(&self, task: usize) -> u32 {
         self.plan.start[task] + self.recovery.problem.tasks[task].duration
+    }
+
+    /// How much later a task can end without any service being back later, in time units.
+    pub fn slack(&self, task: usize) -> u32 {
+        self.latest[task] - self.plan.start[task]
     }
 
     /// The crew that one more person would help most, with the saving in percent.
