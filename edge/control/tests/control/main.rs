@@ -15,6 +15,8 @@ mod damaged;
 mod execution;
 mod fit;
 mod house;
+#[cfg(test)]
+mod killed_room;
 mod live;
 #[cfg(test)]
 mod namespace;

@@ -4,7 +4,7 @@
 mod attacks;
 mod child;
 mod measures;
-mod place;
+pub mod place;
 mod together;
 
 use std::collections::BTreeSet;
