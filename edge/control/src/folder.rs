@@ -55,7 +55,7 @@ impl Written<'_> {
         };
         let restore = json!({
             "note": DRY, "assumed": assumed, "plan": restore.to_record(), "schedule": restore.steps,
-            "services": restore.service_forecasts, "warnings": restore.warnings, "open_decisions": restore.open_decisions,
+            "services": restore.service_forecasts, "insurers": restore.insurer_forecasts, "warnings": restore.warnings, "open_decisions": restore.open_decisions,
         });
         self.json("restore-plan.json", &restore)
     }

@@ -163,6 +163,8 @@ pub struct Truth {
     pub sticky: BTreeSet<String>,
     /// Orders that agents try in vain: `investigate fs-1 at fs-1`.
     pub failing: BTreeSet<String>,
+    /// Hosts that are other than installed when they are swept.
+    pub changed: BTreeSet<String>,
     /// Hosts whose service is down while everything else on them runs.
     pub services_down: BTreeSet<String>,
     /// Files of fs-1.
@@ -382,6 +384,7 @@ impl Agent {
                 let down = address.port() == 445 && truth.services_down.contains(peer);
                 json!({"reachable": !cut && !down})
             }
+            (Action::Investigate, _) if truth.changed.contains(&target) => json!({"differences": ["a new service"]}),
             (Action::Investigate, _) => json!({"differences": []}),
             (Action::Restore, _) => {
                 let files: BTreeMap<String, String> = serde_json::from_value(order.args["x-leckwehr:files"].clone()).unwrap();

@@ -1,7 +1,7 @@
 //! The control room that brings a house back through agents is a process of its own here, and is killed with SIGKILL at looks at
 //! its clock: it takes one for every fact that it writes, and before every order that it seals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::process::ExitStatusExt;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use leckwehr_control::{Config, Input, Output, Wires, run};
 use leckwehr_incident::{Fact, Phase, Situation, StepOutcome, Timestamp, What};
 use leckwehr_ledger::Reader;
-use leckwehr_restore::{StepKind, gates_closed};
+use leckwehr_restore::{StepKind, gates_closed, restorations};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::getpid;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,8 @@ const HOUSES: usize = 8;
 const KILLS_MIN: usize = 60;
 /// Looks that a start makes more than the one before it: every house comes to an end.
 const STRIDE_LOOKS: usize = 3;
+/// The host that does not pass its gate, in every other house.
+const DIRTY: &str = "ws-1";
 const STARTS_MAX: usize = 200;
 /// Time between two settings of the clock of everybody but the control room.
 const TICK_MS: u64 = 2;
@@ -204,6 +206,10 @@ fn phases(facts: &[Fact]) -> Vec<Phase> {
 /// Runs one house to its end; returns how often its control room was killed.
 fn play(number: usize) -> usize {
     let house = House::new();
+    if number % 2 == 1 {
+        // Swept, restored and tested, and yet not clean: nothing but its gate holds it back.
+        house.truth.lock().unwrap().changed.insert(DIRTY.to_owned());
+    }
     let folder = tempfile::tempdir().unwrap();
     let (config, cables) = house.world(folder.path());
     let began = now();
@@ -253,11 +259,15 @@ fn check(house: &House, number: usize, facts: &[Fact]) {
     }]);
     let estate = estate.unwrap();
     let mut situation = Situation::default();
-    let mut returned = 0;
+    let (mut returned, mut verified) = (Vec::new(), BTreeSet::new());
     for fact in facts {
         if let What::StepEnded { plan, step, outcome } = &fact.what
             && matches!(outcome, StepOutcome::Verified { .. })
         {
+            assert!(
+                verified.insert((plan.clone(), *step)),
+                "house {number}: step {step} was done twice"
+            );
             let view = &situation.plans[plan];
             let step = view.plan.steps.iter().find(|s| s.number == *step).unwrap();
             if step.action == StepKind::Reconnect.word() {
@@ -266,20 +276,29 @@ fn check(house: &House, number: usize, facts: &[Fact]) {
                     Vec::<String>::new(),
                     "house {number}"
                 );
-                returned += 1;
+                returned.push(step.target.clone());
             }
         }
         situation.apply(fact).unwrap();
     }
-    assert_eq!(returned, 3, "house {number}");
+    assert_eq!(restorations(&situation).count(), 1, "house {number}: planned anew");
+    let dirty = house.truth.lock().unwrap().changed.clone();
+    let back: Vec<&str> = ["backup-1", "fs-1", "ws-1"]
+        .into_iter()
+        .filter(|id| !dirty.contains(*id))
+        .collect();
+    returned.sort_unstable();
+    assert_eq!(returned, back, "house {number}");
     let truth = house.truth.lock().unwrap();
     assert_eq!(
         truth.files,
         BTreeMap::from([("docs/a".to_owned(), b"letter".to_vec())]),
         "house {number}"
     );
-    assert_eq!(truth.cut.iter().collect::<Vec<_>>(), ["vendor"], "house {number}");
-    for host in ["fs-1", "ws-1", "backup-1"] {
+    let cut: Vec<&str> = truth.cut.iter().map(String::as_str).collect();
+    let held: Vec<&str> = ["vendor"].into_iter().chain(dirty.iter().map(String::as_str)).collect();
+    assert_eq!(cut, held, "house {number}");
+    for host in back {
         let is = |deed: &&String| **deed == format!("allow {host}");
         assert_eq!(truth.done.iter().filter(is).count(), 1, "house {number}: {host}");
         let back = truth.done.iter().position(|deed| is(&deed)).unwrap();
@@ -294,8 +313,8 @@ fn check(house: &House, number: usize, facts: &[Fact]) {
     }
 }
 
-/// Red if a restoration that was begun is planned anew after a kill, if a step that stands is done again (`stands` in
-/// `execution::run`), or if a reconnection is carried out without its gates after a start (`Gated`).
+/// Red if a restoration that was begun is planned anew after a kill (`restoration_under_way`), if a step that stands is done again, or
+/// if a reconnection is carried out without its gates (`Gated`).
 #[test]
 fn killed_at_any_look_the_room_brings_everything_back_once_and_through_its_gates() {
     let kills: Vec<usize> = (0..HOUSES).map(play).collect();
