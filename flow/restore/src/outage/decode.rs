@@ -1,321 +1,206 @@
-use super::problem::{HORIZON_UNITS_MAX, OutageProblem, OutageProblemError, TASKS_MAX};
+use super::prepare::Prepared;
+use super::units::Units;
 
-/// Most resources of a problem.
-const RESOURCES_MAX: usize = 256;
-/// Time units added to the horizon beyond four times all work, so that small plans have their nights.
-const HORIZON_SPARE_UNITS: u32 = 200;
-
-/// A problem as it is scheduled: flat arrays, and who is waited for.
+/// A partial schedule: what is placed, what is free, which outages are over.
 #[derive(Debug, Clone)]
-pub(crate) struct Prepared<'a> {
-    pub problem: &'a OutageProblem,
-    pub horizon: usize,
-    /// Units of each resource at each time unit.
-    base: Vec<Vec<u32>>,
-    /// Groups that a task is an alternative of: (task that waits, group).
-    waited_by: Vec<Vec<(u32, u32)>>,
-    /// Where the groups of a task begin in one array of all groups.
-    groups_from: Vec<usize>,
-    groups: usize,
-    /// Tasks that began in the past or are under way: they stay where they are.
-    pub fixed: Vec<Option<u32>>,
-    pub now: u32,
-    /// Groups of outages that a task is an alternative of: (outage, group among all groups of outages).
-    ends: Vec<Vec<(u32, u32)>>,
-    end_groups: usize,
-    /// What each outage costs at least: if all resources were plenty.
-    floor: Vec<u64>,
-}
-
-impl<'a> Prepared<'a> {
-    /// Checks the problem. `fixed` are (task, start) that stay; all others start no sooner than `now`.
-    pub fn new(problem: &'a OutageProblem, fixed: &[(usize, u32)], now: u32) -> Result<Self, OutageProblemError> {
-        let tasks = &problem.tasks;
-        if tasks.len() > TASKS_MAX {
-            return Err(OutageProblemError::TooLarge("tasks", TASKS_MAX));
-        }
-        if problem.resources.len() > RESOURCES_MAX {
-            return Err(OutageProblemError::TooLarge("resources", RESOURCES_MAX));
-        }
-        let work: u64 = tasks.iter().map(|t| u64::from(t.duration)).sum();
-        let latest = tasks.iter().map(|t| t.release).max().unwrap_or(0).max(now);
-        let horizon = u64::from(latest) + 4 * work + u64::from(HORIZON_SPARE_UNITS);
-        if horizon > u64::from(HORIZON_UNITS_MAX) && u64::from(latest) + work > u64::from(HORIZON_UNITS_MAX) {
-            return Err(OutageProblemError::TooLarge("time units", HORIZON_UNITS_MAX as usize));
-        }
-        check_positions(problem)?;
-        let whole = HORIZON_UNITS_MAX as usize;
-        let mut horizon = (horizon as usize).min(whole);
-        loop {
-            match Self::within(problem, fixed, now, horizon) {
-                // Whoever comes back next week only needs a longer plan.
-                Err(OutageProblemError::NeverFits(..)) if horizon < whole => horizon = (2 * horizon).min(whole),
-                other => return other,
-            }
-        }
-    }
-
-    fn within(problem: &'a OutageProblem, fixed: &[(usize, u32)], now: u32, horizon: usize) -> Result<Self, OutageProblemError> {
-        let tasks = &problem.tasks;
-        let mut waited_by = vec![Vec::new(); tasks.len()];
-        let (mut groups_from, mut groups) = (Vec::with_capacity(tasks.len()), 0);
-        for (waiting, task) in tasks.iter().enumerate() {
-            groups_from.push(groups);
-            for (g, group) in task.after.iter().enumerate() {
-                for other in group {
-                    waited_by[*other].push((waiting as u32, g as u32));
-                }
-            }
-            groups += task.after.len();
-        }
-        let base = problem.resources.iter().map(|r| spread(&r.shifts, horizon)).collect();
-        let mut stays = vec![None; tasks.len()];
-        for (task, start) in fixed {
-            if let Some(place) = stays.get_mut(*task) {
-                *place = Some(*start);
-            }
-        }
-        let mut ends = vec![Vec::new(); tasks.len()];
-        let mut end_groups = 0;
-        for (o, outage) in problem.outages.iter().enumerate() {
-            for group in &outage.needs {
-                for a in group {
-                    ends[*a].push((o as u32, end_groups));
-                }
-                end_groups += 1;
-            }
-        }
-        let soonest = soonest(problem, &stays, now);
-        let prepared = Self {
-            floor: problem.outages.iter().map(|o| o.cost(until(&o.needs, &soonest))).collect(),
-            ends,
-            end_groups: end_groups as usize,
-            problem,
-            horizon,
-            base,
-            waited_by,
-            groups_from,
-            groups,
-            fixed: stays,
-            now,
-        };
-        prepared.check_each()?;
-        Ok(prepared)
-    }
-
-    /// Every task finds a place alone, and none waits for itself.
-    fn check_each(&self) -> Result<(), OutageProblemError> {
-        for (a, task) in self.problem.tasks.iter().enumerate() {
-            if self.fixed[a].is_none() && earliest(&self.base, task, task.release.max(self.now), self.horizon).is_none() {
-                return Err(OutageProblemError::NeverFits(a, self.horizon as u32));
-            }
-        }
-        let mut decoder = Decoder::new(self);
-        let order: Vec<u16> = (0..self.problem.tasks.len() as u16).collect();
-        decoder.decode(self, &order);
-        match (0..order.len()).find(|a| !decoder.placed[*a]) {
-            Some(a) if decoder.unmet[a] > 0 => Err(OutageProblemError::Circle(a)),
-            Some(a) => Err(OutageProblemError::NeverFits(a, self.horizon as u32)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// When each task could be over at the earliest if resources were plenty. Stops where a circle would go on for ever.
-fn soonest(problem: &OutageProblem, stays: &[Option<u32>], now: u32) -> Vec<u32> {
-    let tasks = &problem.tasks;
-    let begin = |a: usize| stays[a].unwrap_or(tasks[a].release.max(now));
-    let mut finish: Vec<u32> = (0..tasks.len()).map(|a| begin(a) + tasks[a].duration).collect();
-    for _ in 0..tasks.len() {
-        let mut is_settled = true;
-        for a in (0..tasks.len()).filter(|a| stays[*a].is_none()) {
-            let end = until(&tasks[a].after, &finish).max(begin(a)) + tasks[a].duration;
-            if end > finish[a] && end < HORIZON_UNITS_MAX {
-                (finish[a], is_settled) = (end, false);
-            }
-        }
-        if is_settled {
-            break;
-        }
-    }
-    finish
-}
-
-fn check_positions(problem: &OutageProblem) -> Result<(), OutageProblemError> {
-    let exists = |group: &Vec<usize>| !group.is_empty() && group.iter().all(|t| *t < problem.tasks.len());
-    for (a, task) in problem.tasks.iter().enumerate() {
-        if !task.after.iter().all(exists) || task.demand.iter().any(|(r, _)| *r >= problem.resources.len()) {
-            return Err(OutageProblemError::NoSuch("task", a));
-        }
-    }
-    match problem.outages.iter().position(|o| !o.needs.iter().all(exists)) {
-        Some(o) => Err(OutageProblemError::NoSuch("outage", o)),
-        None => Ok(()),
-    }
-}
-
-fn spread(shifts: &[(u32, u32)], horizon: usize) -> Vec<u32> {
-    let mut units = vec![0; horizon];
-    for (i, (from, count)) in shifts.iter().enumerate() {
-        let until = shifts.get(i + 1).map_or(horizon, |next| (next.0 as usize).min(horizon));
-        if let Some(part) = units.get_mut((*from as usize).min(until)..until) {
-            part.fill(*count);
-        }
-    }
-    units
-}
-
-fn earliest(free: &[Vec<u32>], task: &super::problem::Task, from: u32, horizon: usize) -> Option<u32> {
-    let duration = task.duration as usize;
-    let mut start = from as usize;
-    'next: loop {
-        let end = start + duration;
-        if end > horizon {
-            return None;
-        }
-        for (r, units) in &task.demand {
-            if let Some(late) = free[*r][start..end].iter().rposition(|f| f < units) {
-                start += late + 1;
-                continue 'next;
-            }
-        }
-        return Some(start as u32);
-    }
-}
-
-/// Turns an order of tasks into start times; keeps its arrays from one order to the next.
-#[derive(Debug, Clone)]
-pub(crate) struct Decoder {
-    free: Vec<Vec<u32>>,
+struct State {
+    free: Units,
+    /// Nothing is taken from this time unit on.
     used: usize,
-    pub start: Vec<u32>,
+    /// `u32::MAX` while a task has no place.
+    start: Vec<u32>,
     finish: Vec<u32>,
-    placed: Vec<bool>,
     passed: Vec<bool>,
+    /// Groups of each task that are not met.
     unmet: Vec<u32>,
-    /// Time at which each group of each task is met; `u32::MAX` while it is not.
+    /// Time at which each group of all tasks is met; `u32::MAX` while it is not.
     met_at: Vec<u32>,
-    due: Vec<u16>,
-    outages: Outages,
-}
-
-/// Which outages are over, and what all of them cost at least.
-#[derive(Debug, Clone)]
-struct Outages {
-    is_met: Vec<bool>,
-    unmet: Vec<u32>,
+    is_end_met: Vec<bool>,
+    unmet_ends: Vec<u32>,
     until: Vec<u32>,
-    left: usize,
+    outages_left: usize,
+    /// What all outages cost at least.
     cost: u64,
 }
 
-impl Outages {
-    fn begin(&mut self, prepared: &Prepared) {
-        self.is_met.fill(false);
-        self.until.fill(0);
-        for (unmet, outage) in self.unmet.iter_mut().zip(&prepared.problem.outages) {
-            *unmet = outage.needs.len() as u32;
+impl State {
+    fn new(prepared: &Prepared) -> Self {
+        let problem = prepared.problem;
+        let n = problem.tasks.len();
+        let unmet_ends: Vec<u32> = problem.outages.iter().map(|o| o.needs.len() as u32).collect();
+        let mut state = Self {
+            free: prepared.base.clone(),
+            used: 0,
+            start: vec![u32::MAX; n],
+            finish: vec![u32::MAX; n],
+            passed: vec![false; n],
+            unmet: problem.tasks.iter().map(|t| t.after.len() as u32).collect(),
+            met_at: vec![u32::MAX; prepared.groups()],
+            is_end_met: vec![false; prepared.end_groups],
+            outages_left: unmet_ends.iter().filter(|u| **u > 0).count(),
+            until: vec![0; unmet_ends.len()],
+            unmet_ends,
+            cost: prepared.floor.iter().sum(),
+        };
+        for (a, start) in prepared.fixed.iter().enumerate() {
+            if let Some(start) = start {
+                let finish = start + problem.tasks[a].duration;
+                let until = (finish as usize).min(prepared.horizon);
+                let from = (*start as usize).min(until);
+                state.free.take_left(&prepared.demand[a], from, until);
+                state.note(prepared, a, *start, finish, &mut Vec::new());
+            }
         }
-        self.left = self.unmet.iter().filter(|u| **u > 0).count();
-        self.cost = prepared.floor.iter().sum();
+        state
     }
 
-    fn place(&mut self, prepared: &Prepared, a: usize, finish: u32) {
-        for (o, group) in &prepared.ends[a] {
+    fn copy(&mut self, other: &Self, base: &Units) {
+        self.free.copy(&other.free, other.used, base, self.used);
+        self.used = other.used;
+        self.start.copy_from_slice(&other.start);
+        self.finish.copy_from_slice(&other.finish);
+        self.passed.copy_from_slice(&other.passed);
+        self.unmet.copy_from_slice(&other.unmet);
+        self.met_at.copy_from_slice(&other.met_at);
+        self.is_end_met.copy_from_slice(&other.is_end_met);
+        self.unmet_ends.copy_from_slice(&other.unmet_ends);
+        self.until.copy_from_slice(&other.until);
+        self.outages_left = other.outages_left;
+        self.cost = other.cost;
+    }
+
+    /// Notes that a task has a place; `due` gets what had its turn and waited for it.
+    fn note(&mut self, prepared: &Prepared, a: usize, start: u32, finish: u32, due: &mut Vec<u16>) {
+        self.used = self.used.max((finish as usize).min(prepared.horizon));
+        (self.start[a], self.finish[a]) = (start, finish);
+        for (o, group) in prepared.ends.of_task(a) {
             let o = *o as usize;
-            if std::mem::replace(&mut self.is_met[*group as usize], true) {
+            if std::mem::replace(&mut self.is_end_met[*group as usize], true) {
                 continue;
             }
-            self.unmet[o] -= 1;
+            self.unmet_ends[o] -= 1;
             self.until[o] = self.until[o].max(finish);
-            if self.unmet[o] == 0 {
-                self.left -= 1;
+            if self.unmet_ends[o] == 0 {
+                self.outages_left -= 1;
                 let cost = prepared.problem.outages[o].cost(self.until[o]);
                 self.cost += cost.saturating_sub(prepared.floor[o]);
             }
         }
+        for (waiting, group) in prepared.waited_by.of_task(a) {
+            let met_at = &mut self.met_at[*group as usize];
+            if *met_at == u32::MAX {
+                let waiting = *waiting as usize;
+                self.unmet[waiting] -= 1;
+                if self.unmet[waiting] == 0 && self.passed[waiting] {
+                    due.push(waiting as u16);
+                }
+            }
+            *met_at = (*met_at).min(finish);
+        }
     }
+}
+
+/// Turns an order of tasks into start times. Keeps the partial schedules along one order, so that one that differs from it
+/// only from some place on is generated from there.
+#[derive(Debug, Clone)]
+pub(crate) struct Decoder {
+    state: State,
+    due: Vec<u16>,
+    kept: Vec<u16>,
+    /// Partial schedules along the kept order: every so many places, the first before any task.
+    marks: Vec<State>,
+    marked: usize,
+    every: usize,
+    /// Tasks that got a place, in all passes.
+    pub placed: u64,
 }
 
 /// Cost of an order that leaves tasks without a place.
 pub(crate) const NO_PLAN: u64 = u64::MAX;
+/// Marks along a kept order, and the least number of places between two.
+const MARKS: usize = 10;
+const MARK_EVERY_MIN: usize = 6;
 
 impl Decoder {
     pub fn new(prepared: &Prepared) -> Self {
-        let n = prepared.problem.tasks.len();
+        let state = State::new(prepared);
         Self {
-            free: prepared.base.clone(),
-            used: 0,
-            start: vec![0; n],
-            finish: vec![0; n],
-            placed: vec![false; n],
-            passed: vec![false; n],
-            unmet: vec![0; n],
-            met_at: vec![u32::MAX; prepared.groups],
+            marks: vec![state.clone()],
+            state,
             due: Vec::new(),
-            outages: Outages {
-                is_met: vec![false; prepared.end_groups],
-                unmet: vec![0; prepared.problem.outages.len()],
-                until: vec![0; prepared.problem.outages.len()],
-                left: 0,
-                cost: 0,
-            },
+            kept: Vec::new(),
+            marked: 1,
+            every: prepared.problem.tasks.len().div_ceil(MARKS).max(MARK_EVERY_MIN),
+            placed: 0,
         }
+    }
+
+    /// Start of each task in the last pass; `u32::MAX` if it has no place.
+    pub fn start(&self) -> &[u32] {
+        &self.state.start
+    }
+
+    /// Whether a task still waits for others.
+    pub fn is_waiting(&self, a: usize) -> bool {
+        self.state.unmet[a] > 0
     }
 
     /// Serial generation. A task whose turn comes before what it waits for follows as soon as that is placed. Returns the
     /// cost of all outages.
     pub fn decode(&mut self, prepared: &Prepared, order: &[u16]) -> u64 {
-        self.begin(prepared);
+        self.state.copy(&self.marks[0], &prepared.base);
         for a in order {
             self.advance(prepared, *a);
         }
-        if self.placed.iter().all(|p| *p) {
-            self.cost(prepared.problem)
-        } else {
-            NO_PLAN
+        if self.state.start.contains(&u32::MAX) {
+            return NO_PLAN;
         }
+        let outages = prepared.problem.outages.iter();
+        outages.map(|o| o.cost(until(&o.needs, &self.state.finish))).sum()
     }
 
-    /// The same, but only until all outages are over, and only while they can cost no more than the limit. What is not
-    /// placed then starts at `u32::MAX`; an alternative that would have come later may make the whole cost less.
-    pub fn decode_within(&mut self, prepared: &Prepared, order: &[u16], limit: u64) -> u64 {
-        self.begin(prepared);
-        for a in order {
-            self.advance(prepared, *a);
-            if self.outages.cost > limit {
-                return NO_PLAN;
+    /// The same, but only until all outages are over; what is not placed then starts at `u32::MAX`, and an alternative that
+    /// would have come later may make the whole cost less. The order is kept.
+    pub fn keep(&mut self, prepared: &Prepared, order: &[u16]) -> u64 {
+        self.kept.clear();
+        self.kept.extend_from_slice(order);
+        self.marked = 1;
+        self.state.copy(&self.marks[0], &prepared.base);
+        for (i, a) in order.iter().enumerate() {
+            if i == self.marked * self.every {
+                match self.marks.get_mut(self.marked) {
+                    Some(mark) => mark.copy(&self.state, &prepared.base),
+                    None => self.marks.push(self.state.clone()),
+                }
+                self.marked += 1;
             }
-            if self.outages.left == 0 {
-                return self.outages.cost;
+            self.advance(prepared, *a);
+            if self.state.outages_left == 0 {
+                return self.state.cost;
             }
         }
         NO_PLAN
     }
 
-    fn begin(&mut self, prepared: &Prepared) {
-        for (free, base) in self.free.iter_mut().zip(&prepared.base) {
-            free[..self.used].copy_from_slice(&base[..self.used]);
-        }
-        self.used = 0;
-        self.outages.begin(prepared);
-        self.start.fill(u32::MAX);
-        self.placed.fill(false);
-        self.passed.fill(false);
-        self.met_at.fill(u32::MAX);
-        for (unmet, task) in self.unmet.iter_mut().zip(&prepared.problem.tasks) {
-            *unmet = task.after.len() as u32;
-        }
-        self.due.clear();
-        for (a, start) in prepared.fixed.iter().enumerate() {
-            if let Some(start) = start {
-                self.place(prepared, a, *start);
+    /// The same without keeping the order, and only while the outages can cost no more than the limit.
+    pub fn decode_within(&mut self, prepared: &Prepared, order: &[u16], limit: u64) -> u64 {
+        let same = order.iter().zip(&self.kept).take_while(|(a, b)| a == b).count();
+        let mark = (same / self.every).min(self.marked - 1);
+        self.state.copy(&self.marks[mark], &prepared.base);
+        for a in &order[mark * self.every..] {
+            self.advance(prepared, *a);
+            if self.state.cost > limit {
+                return NO_PLAN;
+            }
+            if self.state.outages_left == 0 {
+                return self.state.cost;
             }
         }
+        NO_PLAN
     }
 
     fn advance(&mut self, prepared: &Prepared, a: u16) {
-        self.passed[usize::from(a)] = true;
+        self.state.passed[usize::from(a)] = true;
         self.due.push(a);
         while let Some(a) = self.due.pop() {
             self.turn(prepared, usize::from(a));
@@ -323,48 +208,20 @@ impl Decoder {
     }
 
     fn turn(&mut self, prepared: &Prepared, a: usize) {
-        if self.unmet[a] > 0 || self.placed[a] {
+        let state = &mut self.state;
+        if state.unmet[a] > 0 || state.start[a] != u32::MAX {
             return;
         }
         let task = &prepared.problem.tasks[a];
-        let from = prepared.groups_from[a];
-        let met = self.met_at[from..from + task.after.len()].iter().copied().max().unwrap_or(0);
+        let met = state.met_at[prepared.groups_of(a)].iter().copied().max().unwrap_or(0);
         let ready = met.max(task.release).max(prepared.now);
-        if let Some(start) = earliest(&self.free, task, ready, prepared.horizon) {
-            self.place(prepared, a, start);
+        let demand = &prepared.demand[a];
+        if let Some(start) = state.free.earliest(demand, ready, task.duration, prepared.horizon) {
+            let finish = start + task.duration;
+            state.free.take(demand, start as usize, finish as usize);
+            state.note(prepared, a, start, finish, &mut self.due);
+            self.placed += 1;
         }
-    }
-
-    fn place(&mut self, prepared: &Prepared, a: usize, start: u32) {
-        let task = &prepared.problem.tasks[a];
-        let finish = start + task.duration;
-        let (from, until) = (
-            (start as usize).min(prepared.horizon),
-            (finish as usize).min(prepared.horizon),
-        );
-        for (r, units) in &task.demand {
-            for free in &mut self.free[*r][from..until] {
-                *free = free.saturating_sub(*units);
-            }
-        }
-        self.used = self.used.max(until);
-        (self.start[a], self.finish[a], self.placed[a]) = (start, finish, true);
-        self.outages.place(prepared, a, finish);
-        for (waiting, group) in &prepared.waited_by[a] {
-            let waiting = *waiting as usize;
-            let met_at = &mut self.met_at[prepared.groups_from[waiting] + *group as usize];
-            if *met_at == u32::MAX {
-                self.unmet[waiting] -= 1;
-                if self.unmet[waiting] == 0 && self.passed[waiting] {
-                    self.due.push(waiting as u16);
-                }
-            }
-            *met_at = (*met_at).min(finish);
-        }
-    }
-
-    fn cost(&self, problem: &OutageProblem) -> u64 {
-        problem.outages.iter().map(|o| o.cost(until(&o.needs, &self.finish))).sum()
     }
 }
 

@@ -1,5 +1,6 @@
-use super::decode::{Decoder, Prepared, until};
+use super::decode::{Decoder, until};
 use super::plan::OutagePlan;
+use super::prepare::Prepared;
 use super::problem::{OutageProblem, OutageProblemError, Task};
 use crate::rcpsp::Random;
 
@@ -151,9 +152,9 @@ impl Play<'_> {
             let prepared = Prepared::new(&played, self.fixed, 0)?;
             let mut decoder = Decoder::new(&prepared);
             decoder.decode(&prepared, &order);
-            let starts = decoder.start.iter().zip(&played.tasks);
+            let starts = decoder.start().iter().zip(&played.tasks);
             let mut finish: Vec<u32> = starts.map(|(s, t)| s.saturating_add(t.duration)).collect();
-            each(&played, &decoder.start, &mut finish);
+            each(&played, decoder.start(), &mut finish);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! tolerable period of disruption (the objective of Nurre et al. 2012, with steps).
 //!
 //! ```text
-//!   OutageProblem ─► greedy orders ─► annealing over ranks, orders ─► OutagePlan ─► checker
+//!   OutageProblem ─► greedy orders ─► annealing over ranks, orders (justified) ─► OutagePlan ─► checker
 //!                                        ▲ an earlier plan's order, and what is fixed (re-planning)
 //! ```
 
@@ -10,11 +10,15 @@ mod check;
 mod decode;
 mod forecast;
 mod generate;
+mod justify;
 mod plan;
+mod prepare;
 mod problem;
+mod pull;
 mod rank;
 mod relieve;
 mod slack;
+mod units;
 
 pub use check::{OutageViolation, check_outages};
 pub(crate) use decode::until;

@@ -1,4 +1,6 @@
-use super::decode::{Decoder, NO_PLAN, Prepared, until};
+use super::decode::{Decoder, NO_PLAN, until};
+use super::justify::Justifier;
+use super::prepare::Prepared;
 use super::problem::{OutageProblem, OutageProblemError};
 use crate::rcpsp::Random;
 
@@ -20,7 +22,7 @@ pub struct OutageEffort {
 impl OutageEffort {
     /// Evaluations that take about a quarter of a second of CPU time for a problem of up to 120 tasks.
     pub fn usual(problem: &OutageProblem, seed: u64) -> Self {
-        let evaluations = 6_400_000 / problem.tasks.len().max(20) as u64;
+        let evaluations = 5_400_000 / problem.tasks.len().max(20) as u64;
         Self {
             evaluations,
             seed,
@@ -40,27 +42,36 @@ pub struct OutagePlan {
     pub cost: u64,
     /// The order that gives this plan again; a later plan can begin with it.
     pub order: Vec<usize>,
-    /// Orders tried.
+    /// Orders generated.
     pub evaluations: u64,
 }
 
 /// Evaluations between two looks at `stop`.
 pub(super) const STOP_EVERY: u64 = 64;
-/// Annealing runs; the last one begins with the best plan of the others.
-const RUNS: u64 = 4;
+/// A change of an order costs as much as generating so much of it, besides what is generated.
+const CHANGE_DIVISOR: usize = 8;
+/// Evaluations per task of an annealing run, and the least and most runs; the last one begins with the best plan of the
+/// others, and less hot.
+const EVALUATIONS_RUN_TASK: u64 = 100;
+const RUNS_MIN: u64 = 2;
+const RUNS_MAX: u64 = 16;
+const LAST_HOT_DIVISOR: f64 = 5.0;
 /// First and last temperature as shares of the best cost; the first of a search that begins with a good plan.
-pub(super) const HOT: f64 = 0.03;
+const HOT: f64 = 0.02;
 const WARM: f64 = 0.001;
-pub(super) const COLD: f64 = 0.000_02;
+const COLD: f64 = 0.000_3;
 /// Percent of the evaluations that rank outages before single tasks are moved.
 const RANKING_PERCENT: u64 = 25;
-/// Percent of the moves that shorten what an outage waits for.
+/// Percent of the moves that let one outage end sooner, and of the others those that shorten what an outage waits for.
+const PULL_PERCENT: usize = 30;
 const CRITICAL_PERCENT: usize = 70;
+/// Percent of the schedules moved to that are justified.
+const JUSTIFIED_PERCENT: usize = 30;
 
 /// Looks for the schedule whose outages cost least: the best of several greedy orders, improved by simulated annealing
-/// over ranks of outages and then over orders of tasks (what holds an outage up, single tasks, and all that an outage waits
-/// for, moved forward or back). The same arguments give the same
-/// plan, if `stop` never says so. O(evaluations · tasks · (arcs per task + time units looked at)).
+/// over ranks of outages and then over orders of tasks (one outage pulled forward while another may end later; what holds
+/// an outage up; single tasks; all that an outage waits for), with schedules justified on the way. The same arguments give
+/// the same plan, if `stop` never says so. O(evaluations · tasks · (arcs per task + time units looked at)).
 pub fn plan_outages(
     problem: &OutageProblem,
     effort: &OutageEffort,
@@ -73,10 +84,11 @@ pub fn plan_outages(
         closures: problem
             .outages
             .iter()
-            .map(|o| closure(problem, &o.needs, &mut |_| 0))
+            .map(|o| closure(problem, &o.needs, &mut |group| group[0]))
             .collect(),
         free: (0..problem.tasks.len()).filter(|a| prepared.fixed[*a].is_none()).collect(),
-        spent: 0,
+        justifier: Justifier::new(&prepared),
+        changed: 0,
         best: (NO_PLAN, Vec::new()),
         prepared: &prepared,
     };
@@ -85,46 +97,52 @@ pub fn plan_outages(
     if is_new {
         search.rank(effort.evaluations * RANKING_PERCENT / 100, stop);
     }
-    let runs = if is_new { RUNS } else { 1 };
+    let runs = if is_new {
+        let run = EVALUATIONS_RUN_TASK * problem.tasks.len().max(1) as u64;
+        (effort.evaluations / run).clamp(RUNS_MIN, RUNS_MAX)
+    } else {
+        1
+    };
     for run in 0..runs {
-        let left = effort.evaluations.saturating_sub(search.spent);
+        let left = effort.evaluations.saturating_sub(search.spent());
         let hot = match (is_new, run + 1 == runs) {
             (false, _) => WARM,
-            (true, true) => HOT / 5.0,
+            (true, true) => HOT / LAST_HOT_DIVISOR,
             (true, false) => HOT,
         };
         search.anneal(left / (runs - run), hot, stop);
     }
+    let evaluations = search.spent();
     let (_, order) = search.best;
     let mut decoder = Decoder::new(&prepared);
     let cost = decoder.decode(&prepared, &order);
     let finish: Vec<u32> = decoder
-        .start
+        .start()
         .iter()
         .zip(&problem.tasks)
         .map(|(s, t)| s + t.duration)
         .collect();
     Ok(OutagePlan {
         until: problem.outages.iter().map(|o| until(&o.needs, &finish)).collect(),
-        start: decoder.start,
+        start: decoder.start().to_vec(),
         cost,
         order: order.into_iter().map(usize::from).collect(),
-        evaluations: search.spent,
+        evaluations,
     })
 }
 
 /// All tasks that needs stand on, of each group the alternative that is picked; what is waited for first.
-pub(super) fn closure(problem: &OutageProblem, needs: &[Vec<usize>], pick: &mut dyn FnMut(usize) -> usize) -> Vec<u16> {
+pub(super) fn closure(problem: &OutageProblem, needs: &[Vec<usize>], pick: &mut dyn FnMut(&[usize]) -> usize) -> Vec<u16> {
     let mut taken = vec![false; problem.tasks.len()];
     let mut list = Vec::new();
-    let mut open: Vec<(usize, bool)> = needs.iter().map(|g| (g[pick(g.len())], false)).collect();
+    let mut open: Vec<(usize, bool)> = needs.iter().map(|g| (pick(g), false)).collect();
     while let Some((a, is_expanded)) = open.pop() {
         if is_expanded {
             list.push(a as u16);
         } else if !taken[a] {
             taken[a] = true;
             open.push((a, true));
-            open.extend(problem.tasks[a].after.iter().map(|g| (g[pick(g.len())], false)));
+            open.extend(problem.tasks[a].after.iter().map(|g| (pick(g), false)));
         }
     }
     list
@@ -137,7 +155,9 @@ pub(super) struct Search<'a> {
     pub(super) closures: Vec<Vec<u16>>,
     /// Tasks that can be moved.
     free: Vec<usize>,
-    spent: u64,
+    pub(super) justifier: Justifier,
+    /// What changing orders has cost, in tasks placed.
+    changed: u64,
     pub(super) best: (u64, Vec<u16>),
 }
 
@@ -163,7 +183,7 @@ impl Search<'_> {
     /// Cost of an order that is neighbour to one of the given cost; [`NO_PLAN`] if it is not taken at this temperature. What
     /// it may cost is drawn first, so that it need not be decoded beyond that.
     pub(super) fn try_near(&mut self, order: &[u16], cost: u64, temperature: f64) -> u64 {
-        self.spent += 1;
+        self.changed += order.len().div_ceil(CHANGE_DIVISOR).max(1) as u64;
         let limit = cost.saturating_add((-temperature * (1.0 - self.random.unit()).ln()) as u64);
         let found = self.decoder.decode_within(self.prepared, order, limit);
         if found < self.best.0 {
@@ -173,7 +193,6 @@ impl Search<'_> {
     }
 
     pub(super) fn consider(&mut self, order: &[u16]) -> u64 {
-        self.spent += 1;
         let cost = self.decoder.decode(self.prepared, order);
         if cost < self.best.0 || self.best.1.is_empty() {
             self.best = (cost, order.to_vec());
@@ -213,32 +232,57 @@ impl Search<'_> {
         if self.free.len() < 2 || self.best.0 == NO_PLAN {
             return;
         }
-        let mut current = self.best.1.clone();
-        let mut cost = self.consider(&current.clone());
-        let mut start = self.decoder.start.clone();
-        let mut trial = current.clone();
+        let mut order = self.best.1.clone();
+        let mut cost = self.keep(&order);
+        let mut start = self.decoder.start().to_vec();
+        let mut trial = order.clone();
         let scale = self.best.0.max(1) as f64;
-        for i in 0..evaluations {
-            if i % STOP_EVERY == 0 && stop() {
+        let from = self.spent();
+        let upto = from + evaluations;
+        let mut i = 0_u64;
+        while self.spent() < upto {
+            if i.is_multiple_of(STOP_EVERY) && stop() {
                 return;
             }
-            trial.copy_from_slice(&current);
-            if self.random.below(100) >= CRITICAL_PERCENT || !self.relieve(&mut trial, &start) {
+            i += 1;
+            trial.copy_from_slice(&order);
+            if self.random.below(100) < PULL_PERCENT {
+                self.pull(&mut trial, &start);
+            } else if self.random.below(100) >= CRITICAL_PERCENT || !self.relieve(&mut trial, &start) {
                 self.disturb(&mut trial);
             }
-            let temperature = scale * hot * (COLD / hot).powf(i as f64 / evaluations as f64);
-            let found = self.try_near(&trial, cost, temperature);
-            if found != NO_PLAN {
-                std::mem::swap(&mut current, &mut trial);
-                cost = found;
-                // The order of starts is the same schedule, and says where a task really stands.
-                start.copy_from_slice(&self.decoder.start);
-                current.sort_by_key(|a| start[usize::from(*a)]);
+            let share = (self.spent() - from) as f64 / evaluations as f64;
+            let temperature = scale * hot * (COLD / hot).powf(share);
+            if self.try_near(&trial, cost, temperature) == NO_PLAN || self.decoder.start() == start {
+                continue;
             }
+            start.copy_from_slice(self.decoder.start());
+            std::mem::swap(&mut order, &mut trial);
+            if self.random.below(100) < JUSTIFIED_PERCENT {
+                self.justifier.justify(self.prepared, &start, &mut order);
+            } else {
+                order.sort_by_key(|a| start[usize::from(*a)]);
+            }
+            cost = self.keep(&order);
+            start.copy_from_slice(self.decoder.start());
         }
     }
 
-    fn disturb(&mut self, order: &mut [u16]) {
+    /// Orders generated; of those that were not generated whole, the share that was.
+    pub(super) fn spent(&self) -> u64 {
+        (self.decoder.placed + self.justifier.shifted + self.changed) / self.prepared.problem.tasks.len().max(1) as u64
+    }
+
+    /// Generates an order whose neighbours are tried next.
+    fn keep(&mut self, order: &[u16]) -> u64 {
+        let cost = self.decoder.keep(self.prepared, order);
+        if cost < self.best.0 {
+            self.best = (cost, order.to_vec());
+        }
+        cost
+    }
+
+    pub(super) fn disturb(&mut self, order: &mut [u16]) {
         let n = order.len();
         if self.random.below(10) < 7 || self.closures.is_empty() {
             let from = self.random.below(n);
@@ -255,7 +299,9 @@ impl Search<'_> {
         let chosen = self.random.below(self.closures.len());
         let place = self.random.below(n);
         let needs = &self.prepared.problem.outages[chosen].needs;
-        let members = closure(self.prepared.problem, needs, &mut |n| self.random.below(n));
+        let members = closure(self.prepared.problem, needs, &mut |group| {
+            group[self.random.below(group.len())]
+        });
         let mut at = place;
         for a in members {
             if let Some(from) = order.iter().position(|x| *x == a)

@@ -1,5 +1,9 @@
 use super::decode::{NO_PLAN, until};
-use super::plan::{COLD, HOT, STOP_EVERY, Search, closure};
+use super::plan::{STOP_EVERY, Search, closure};
+
+/// First and last temperature as shares of the best cost.
+const HOT: f64 = 0.03;
+const COLD: f64 = 0.000_02;
 
 impl Search<'_> {
     /// Anneals over ranks of outages: all that the first one waits for comes first, then what the second one needs beside
@@ -12,7 +16,7 @@ impl Search<'_> {
         }
         let order = self.best.1.clone();
         self.consider(&order);
-        let tasks = self.decoder.start.iter().zip(&problem.tasks);
+        let tasks = self.decoder.start().iter().zip(&problem.tasks);
         let finish: Vec<u32> = tasks.map(|(start, task)| start.saturating_add(task.duration)).collect();
         let mut ranks: Vec<usize> = (0..count).collect();
         ranks.sort_by_key(|o| until(&problem.outages[*o].needs, &finish));
@@ -21,31 +25,37 @@ impl Search<'_> {
         join(problem.tasks.len(), &ranks, &closures, &mut order);
         let mut cost = self.consider(&order);
         let scale = self.best.0.max(1) as f64;
-        for i in 0..evaluations {
-            if i % STOP_EVERY == 0 && stop() {
+        let from = self.spent();
+        let mut i = 0_u64;
+        while self.spent() < from + evaluations {
+            if i.is_multiple_of(STOP_EVERY) && stop() {
                 return;
             }
-            let temperature = scale * HOT * (COLD / HOT).powf(i as f64 / evaluations as f64);
-            let (from, to) = (self.random.below(count), self.random.below(count));
+            i += 1;
+            let share = (self.spent() - from) as f64 / evaluations as f64;
+            let temperature = scale * HOT * (COLD / HOT).powf(share);
+            let (moved, to) = (self.random.below(count), self.random.below(count));
             let kind = self.random.below(10);
-            let kept = (ranks.clone(), std::mem::take(&mut closures[from]));
-            closures[from] = if kind < 2 {
+            let kept = (ranks.clone(), std::mem::take(&mut closures[moved]));
+            closures[moved] = if kind < 2 {
                 let random = &mut self.random;
-                closure(problem, &problem.outages[from].needs, &mut |n| random.below(n))
+                closure(problem, &problem.outages[moved].needs, &mut |group| {
+                    group[random.below(group.len())]
+                })
             } else {
                 kept.1.clone()
             };
             match kind {
                 0 | 1 => {}
-                2 | 3 => ranks.swap(from, to),
+                2 | 3 => ranks.swap(moved, to),
                 _ => {
-                    let moved = ranks.remove(from);
-                    ranks.insert(to, moved);
+                    let outage = ranks.remove(moved);
+                    ranks.insert(to, outage);
                 }
             }
             join(problem.tasks.len(), &ranks, &closures, &mut order);
             match self.try_near(&order, cost, temperature) {
-                NO_PLAN => (ranks, closures[from]) = kept,
+                NO_PLAN => (ranks, closures[moved]) = kept,
                 found => cost = found,
             }
         }

@@ -19,7 +19,12 @@ impl Search<'_> {
         let finish = |a: usize| start[a].saturating_add(tasks[a].duration);
         let first = |group: &Vec<usize>| group.iter().copied().min_by_key(|a| finish(*a));
         let last = |groups: &[Vec<usize>]| groups.iter().filter_map(first).max_by_key(|a| finish(*a));
-        let cost = |o: usize| outages[o].cost(last(&outages[o].needs).map_or(0, finish));
+        let floor = &self.prepared.floor;
+        let cost = |o: usize| {
+            outages[o]
+                .cost(last(&outages[o].needs).map_or(0, finish))
+                .saturating_sub(floor[o])
+        };
         let (one, other) = (self.random.below(outages.len()), self.random.below(outages.len()));
         let chosen = if cost(one) >= cost(other) { one } else { other };
         let mut hindered = Vec::new();

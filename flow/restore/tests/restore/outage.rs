@@ -119,3 +119,72 @@ fn what_has_no_plan_is_told() {
     problem.tasks[1].after = vec![vec![7]];
     assert_eq!(wrong(&problem), OutageProblemError::NoSuch("task", 1));
 }
+
+/// Small problems with few tasks to move come to an end, whatever is searched for in them.
+#[test]
+fn few_tasks_are_planned_in_the_end() {
+    for tasks in 0..8 {
+        let problem = OutageProblem {
+            resources: vec![Resource { shifts: vec![(0, 1)] }],
+            tasks: (0..tasks)
+                .map(|_| Task {
+                    duration: 2,
+                    demand: vec![(0, 1)],
+                    ..Task::default()
+                })
+                .collect(),
+            outages: (0..tasks)
+                .map(|a| Outage {
+                    needs: vec![vec![a]],
+                    weight: 1 + a as u64,
+                    ..Outage::default()
+                })
+                .collect(),
+        };
+        let plan = plan_outages(
+            &problem,
+            &OutageEffort {
+                evaluations: 2_000,
+                ..OutageEffort::default()
+            },
+            &mut || false,
+        )
+        .unwrap();
+        assert_eq!(check_outages(&problem, &plan, &[]), Ok(()));
+        // The heaviest first (Smith 1956): end 2 for the last, 2·tasks for the first.
+        let least: u64 = (0..tasks as u64).map(|a| (1 + a) * 2 * (tasks as u64 - a)).sum();
+        assert_eq!(plan.cost, least);
+    }
+}
+
+/// A resource with more units than fit in half a word is counted to the unit.
+#[test]
+fn many_units_are_counted_to_the_last() {
+    let task = |units| Task {
+        duration: 5,
+        demand: vec![(0, units)],
+        ..Task::default()
+    };
+    let problem = OutageProblem {
+        resources: vec![Resource {
+            shifts: vec![(0, 100_000)],
+        }],
+        tasks: vec![task(60_000), task(40_000), task(40_001)],
+        outages: vec![Outage {
+            needs: vec![vec![0], vec![1], vec![2]],
+            weight: 1,
+            ..Outage::default()
+        }],
+    };
+    let plan = plan_outages(
+        &problem,
+        &OutageEffort {
+            evaluations: 100,
+            ..OutageEffort::default()
+        },
+        &mut || false,
+    )
+    .unwrap();
+    assert_eq!(check_outages(&problem, &plan, &[]), Ok(()));
+    assert_eq!(plan.cost, 10);
+}
