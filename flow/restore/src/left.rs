@@ -8,9 +8,9 @@ use crate::gate::is_valid_on;
 use crate::outage::OutageProblemError;
 use crate::plan::{RestoreConfig, RestorePlan, Step, StepKind, newest_restoration};
 use crate::planner::written;
-use crate::recovery::{Recovery, TASK_UNIT_MINUTES};
+use crate::recovery::Recovery;
 use crate::replan::is_given_up;
-use crate::schedule::{Layout, Rest, Scene, away, schedule};
+use crate::schedule::{Layout, Rest, Scene, away, schedule, unit_minutes};
 
 /// How much faster and slower than planned steps are taken to be, in percent of the planned time.
 const PACE_PERCENT_MIN: u64 = 10;
@@ -63,8 +63,7 @@ pub(crate) fn left(new: &RestorePlan, approved: &PlanView, estate: &Estate) -> L
 }
 
 /// What is left of an estate's way back as a scheduling problem: the steps that a restoration would have now, without those of the
-/// newest approved one that stand, and less what is done of those under way. In units of [`TASK_UNIT_MINUTES`]; crews were called
-/// when that restoration was proposed.
+/// newest approved one that stand, and less what is done of those under way. Crews were called when that restoration was proposed.
 ///
 /// # Errors
 /// There is too much of it, or work never finds its people.
@@ -87,7 +86,7 @@ pub fn recovery_left(situation: &Situation, estate: &Estate, config: &RestoreCon
         away: &away,
         lost: BTreeSet::new(),
     };
-    let mut recovery = Layout::new(&written.steps, &rests, &scene, TASK_UNIT_MINUTES)?.recovery;
+    let mut recovery = Layout::new(&written.steps, &rests, &scene, unit_minutes(&rests, &config))?.recovery;
     recovery.warnings.extend(written.warnings);
     Ok(recovery)
 }

@@ -52,7 +52,7 @@ pub use insurer::{InsurerWay, insurer_ways, with_insurers};
 pub use left::recovery_left;
 pub use plan::{RestoreConfig, RestorePlan, Step, StepKind, newest_restoration, restorations};
 pub use planner::plan_restore;
-pub use recovery::{Recovery, TASK_UNIT_MINUTES, Work, recovery};
+pub use recovery::{Recovery, Work, recovery};
 pub use replan::{Replan, TRIES_MAX, judge, places, ready, stuck, to_reopen};
 pub use state::{follow, lost_now};
 pub use version::{Version, clean_version};

@@ -9,8 +9,8 @@ use crate::order::down;
 use crate::outage::{Chance, OutageProblem, OutageProblemError};
 use crate::tasks::Tasks;
 
-/// Minutes of one time unit of a recovery.
-pub const TASK_UNIT_MINUTES: u32 = 5;
+/// Minutes of one time unit of an estate's way back.
+const TASK_UNIT_MINUTES: u32 = 5;
 /// To restore a system that has no recipe.
 pub(crate) const RESTORE_MINUTES: u32 = 120;
 /// People who work on systems without a crew.

@@ -229,13 +229,17 @@ pub(crate) struct Schedule {
 /// shifts if the configuration has a clock, stores their bandwidth, the clean room its places.
 pub(crate) fn schedule(steps: &mut [Step], rests: &[Rest], scene: &Scene) -> Schedule {
     waves(steps);
-    let minute_ms = scene.config.minute_ms.max(1);
-    let minutes = rests.iter().map(|rest| rest.ms.div_ceil(minute_ms));
-    let unit_minutes = minutes.fold(0, u64::saturating_add).div_ceil(UNITS_MAX).max(1);
-    let unit_minutes = u32::try_from(unit_minutes).unwrap_or(u32::MAX);
-    let unit_ms = u64::from(unit_minutes).saturating_mul(minute_ms);
+    let unit_minutes = unit_minutes(rests, scene.config);
+    let unit_ms = u64::from(unit_minutes).saturating_mul(scene.config.minute_ms.max(1));
     let planned = Layout::new(steps, rests, scene, unit_minutes).and_then(|layout| layout.schedule(steps, rests, scene, unit_ms));
     planned.unwrap_or_else(|error| one_after_another(steps, rests, scene, &error))
+}
+
+/// Minutes of a time unit: one, as long as the work is not too much for that.
+pub(crate) fn unit_minutes(rests: &[Rest], config: &RestoreConfig) -> u32 {
+    let minutes = rests.iter().map(|rest| rest.ms.div_ceil(config.minute_ms.max(1)));
+    let unit = minutes.fold(0, u64::saturating_add).div_ceil(UNITS_MAX).max(1);
+    u32::try_from(unit).unwrap_or(u32::MAX)
 }
 
 fn waves(steps: &mut [Step]) {

@@ -177,6 +177,20 @@ fn a_house_is_brought_back_as_far_as_programs_people_and_gates_allow() {
     );
     assert!(status.contains("service letters: clean-room test"), "{status}");
 
+    // What is verified is not planned again: of fs-1 only the return is left.
+    let left = leckwehr(at, &["restore", "plan", "estate", "--ledger", "room/ledger", "--json"]);
+    let left: Value = serde_json::from_slice(&left.stdout).unwrap();
+    let tasks = left["tasks"].as_array().unwrap().iter();
+    let of_first = tasks
+        .filter(|t| t["of"] == "fs-1")
+        .map(|t| (t["action"].as_str().unwrap(), t["critical"].as_bool().unwrap()));
+    assert_eq!(of_first.collect::<Vec<_>>(), [("reconnect", true)], "{left}");
+    let drawn = said(&leckwehr(
+        at,
+        &["restore", "gantt", "estate", "--ledger", "room/ledger", "--language", "de"],
+    ));
+    assert!(drawn.contains("kritisch: verspätet sich dort ein Schritt"), "{drawn}");
+
     let work = state["plan"]["work"].as_object().unwrap().keys().next().unwrap().clone();
     fs::write(at.join("mallory.key"), "07".repeat(32)).unwrap();
     let confirm = |name: &str, key: &str| {

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Most tasks of a problem.
-pub const TASKS_MAX: usize = 4_000;
+pub const TASKS_MAX: usize = 16_000;
 /// Longest planning horizon in time units.
 pub const HORIZON_UNITS_MAX: u32 = 100_000;
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use leckwehr_publish::Language;
 use serde_json::json;
 
-use super::way::{Way, WayArgs, minutes};
+use super::way::{Way, WayArgs};
 use crate::output::{Out, table};
 use crate::problem::Problem;
 
@@ -28,7 +28,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
             let outage = &way.recovery.problem.outages[*o];
             json!({
                 "service": way.recovery.services[*o], "cost": cost, "weight_per_unit": outage.weight,
-                "planned_minutes": minutes(way.plan.until[*o]), "breach": way.plan.until[*o] > outage.breach_at,
+                "planned_minutes": way.minutes(way.plan.until[*o]), "breach": way.plan.until[*o] > outage.breach_at,
             })
         };
         let all = json!({ "cost": way.plan.cost, "outages": outages.iter().map(one).collect::<Vec<_>>() });
@@ -70,14 +70,11 @@ fn text(way: &Way, outages: &[(usize, u64)], language: Language) -> String {
     } else {
         "One more person saves"
     };
-    let _ = writeln!(text, "\n{title}:");
-    for (crew, saved) in way
-        .recovery
-        .crews
-        .iter()
-        .zip(&way.savings_percent)
-        .filter(|(_, s)| **s >= 0.1)
-    {
+    let crews = way.recovery.crews.iter().zip(&way.savings_percent);
+    for (index, (crew, saved)) in crews.filter(|(_, saved)| **saved >= 0.1).enumerate() {
+        if index == 0 {
+            let _ = writeln!(text, "\n{title}:");
+        }
         let _ = writeln!(text, "  {}: {saved:.1} %", if crew.is_empty() { "-" } else { crew });
     }
     text

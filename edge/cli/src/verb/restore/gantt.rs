@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use leckwehr_publish::Language;
 
-use super::way::{Way, WayArgs, clock, minutes};
+use super::way::{Way, WayArgs, clock};
 use crate::output::Out;
 use crate::problem::Problem;
 
@@ -26,12 +26,13 @@ pub struct Args {
     svg: bool,
 }
 
+/// Times are in minutes from the start of the plan.
 struct Bar {
     system: String,
-    from: u32,
-    until: u32,
+    from: u64,
+    until: u64,
     /// How much later it can end without any service being back later, and whether any of its steps has no such time.
-    slack: u32,
+    slack: u64,
     is_critical: bool,
     critical_percent: u32,
 }
@@ -44,8 +45,8 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
     if args.way.json {
         let one = |b: &Bar| {
             serde_json::json!({
-                "system": b.system, "start_minutes": minutes(b.from), "end_minutes": minutes(b.until),
-                "slack_minutes": minutes(b.slack), "critical": b.is_critical, "critical_percent": b.critical_percent,
+                "system": b.system, "start_minutes": b.from, "end_minutes": b.until,
+                "slack_minutes": b.slack, "critical": b.is_critical, "critical_percent": b.critical_percent,
             })
         };
         let all: Vec<_> = bars.iter().map(one).collect();
@@ -62,8 +63,12 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
 fn bars(way: &Way) -> Vec<Bar> {
     let mut bars: Vec<Bar> = Vec::new();
     for a in way.tasks() {
-        let (of, until, critical_percent) = (&way.recovery.work[a].of, way.end(a), way.forecast.critical_percent[a]);
-        let (slack, is_critical) = (way.slack(a), way.slack(a) == 0);
+        let (of, until, critical_percent) = (
+            &way.recovery.work[a].of,
+            way.minutes(way.end(a)),
+            way.forecast.critical_percent[a],
+        );
+        let (slack, is_critical) = (way.minutes(way.slack(a)), way.slack(a) == 0);
         match bars.iter_mut().find(|b| b.system == *of) {
             Some(bar) => {
                 if until >= bar.until {
@@ -74,7 +79,7 @@ fn bars(way: &Way) -> Vec<Bar> {
             }
             None => bars.push(Bar {
                 system: of.clone(),
-                from: way.plan.start[a],
+                from: way.minutes(way.plan.start[a]),
                 until,
                 slack,
                 is_critical,
@@ -89,7 +94,7 @@ fn text(bars: &[Bar], language: Language) -> String {
     let pick = |de: &'static str, en: &'static str| if language == Language::De { de } else { en };
     let last = bars.iter().map(|b| b.until).max().unwrap_or(1).max(1);
     let width = bars.iter().map(|b| b.system.chars().count()).max().unwrap_or(0);
-    let at = |units: u32| units as usize * AXIS_CHARS / last as usize;
+    let at = |minutes: u64| (minutes * AXIS_CHARS as u64 / last) as usize;
     let mut text = String::new();
     for bar in bars {
         let length = (at(bar.until) - at(bar.from)).max(1);
@@ -119,7 +124,8 @@ fn text(bars: &[Bar], language: Language) -> String {
 }
 
 fn svg(bars: &[Bar]) -> String {
-    let last = f64::from(bars.iter().map(|b| b.until).max().unwrap_or(1).max(1));
+    let end = bars.iter().map(|b| b.until).max().unwrap_or(1).max(1);
+    let last = end as f64;
     let height = (bars.len() + 1) * ROW_PX;
     let width = NAMES_PX as f64 + AXIS_PX + 10.0;
     let mut text = format!(
@@ -127,8 +133,8 @@ fn svg(bars: &[Bar]) -> String {
     );
     for (row, bar) in bars.iter().enumerate() {
         let y = row * ROW_PX;
-        let x = NAMES_PX as f64 + f64::from(bar.from) / last * AXIS_PX;
-        let long = (f64::from(bar.until - bar.from) / last * AXIS_PX).max(1.0);
+        let x = NAMES_PX as f64 + bar.from as f64 / last * AXIS_PX;
+        let long = ((bar.until - bar.from) as f64 / last * AXIS_PX).max(1.0);
         let colour = if bar.is_critical { "#b3261e" } else { "#2f6690" };
         // Ids are lower-case letters, digits and dashes: nothing to escape.
         let _ = writeln!(
@@ -147,7 +153,7 @@ fn svg(bars: &[Bar]) -> String {
         text,
         "<text x=\"{NAMES_PX}\" y=\"{}\">0 – {}</text>\n</svg>",
         height - 4,
-        clock(last as u32)
+        clock(end)
     );
     text
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use leckwehr_publish::Language;
 use serde_json::{Value, json};
 
-use super::way::{Way, clock, minutes};
+use super::way::Way;
 use crate::output::table;
 
 /// Names of insurers that a row shows before it counts the others.
@@ -53,7 +53,7 @@ fn lots(way: &Way) -> Vec<(&str, u64, Lot)> {
 /// One object for each insurer: its share of the objective, breaches, and when its services are back.
 pub fn value(way: &Way) -> Vec<Value> {
     let times = |t: [u32; 3]| {
-        let [planned, p50, p90] = t.map(minutes);
+        let [planned, p50, p90] = t.map(|units| way.minutes(units));
         json!({ "planned_minutes": planned, "p50_minutes": p50, "p90_minutes": p90 })
     };
     let one = |(insurer, cost, lot): (&str, u64, Lot)| {
@@ -98,13 +98,13 @@ pub fn text(way: &Way, language: Language) -> String {
             0 => named,
             more => format!("{named} + {more}"),
         };
-        let essential = |at: usize| lot.essential.map_or("-".to_owned(), |t| clock(t[at]));
+        let essential = |at: usize| lot.essential.map_or("-".to_owned(), |t| way.clock(t[at]));
         lines.push(vec![
             names,
             essential(1),
             essential(2),
-            clock(lot.all[1]),
-            clock(lot.all[2]),
+            way.clock(lot.all[1]),
+            way.clock(lot.all[2]),
             format!("{} ({})", lot.breaches[0], lot.breaches[1]),
             cost.to_string(),
         ]);

@@ -5,7 +5,7 @@ use leckwehr_publish::Language;
 use serde_json::{Value, json};
 
 use super::insurers;
-use super::way::{Way, WayArgs, clock, minutes};
+use super::way::{Way, WayArgs};
 use crate::output::{Out, table};
 use crate::problem::Problem;
 
@@ -57,12 +57,12 @@ fn text(way: &Way, language: Language) -> String {
         let arrivals = way.estate.services.get(id).map_or(0, |s| u64::from(s.arrivals_per_hour));
         rows.push(vec![
             id.clone(),
-            clock(way.plan.until[o]),
-            clock(way.forecast.p50[o]),
-            clock(way.forecast.p90[o]),
-            clock(outage.breach_at) + if breach { " !" } else { "" },
+            way.clock(way.plan.until[o]),
+            way.clock(way.forecast.p50[o]),
+            way.clock(way.forecast.p90[o]),
+            way.clock(outage.breach_at) + if breach { " !" } else { "" },
             if arrivals > 0 {
-                (arrivals * minutes(way.forecast.p50[o]) / 60).to_string()
+                (arrivals * way.minutes(way.forecast.p50[o]) / 60).to_string()
             } else {
                 "-".to_owned()
             },
@@ -95,10 +95,10 @@ fn value(way: &Way) -> Value {
     let service = |o: usize| {
         json!({
             "service": way.recovery.services[o],
-            "planned_minutes": minutes(way.plan.until[o]),
-            "p50_minutes": minutes(way.forecast.p50[o]),
-            "p90_minutes": minutes(way.forecast.p90[o]),
-            "mtpd_minutes": minutes(way.recovery.problem.outages[o].breach_at),
+            "planned_minutes": way.minutes(way.plan.until[o]),
+            "p50_minutes": way.minutes(way.forecast.p50[o]),
+            "p90_minutes": way.minutes(way.forecast.p90[o]),
+            "mtpd_minutes": way.minutes(way.recovery.problem.outages[o].breach_at),
         })
     };
     let task = |a: usize| {
@@ -106,9 +106,9 @@ fn value(way: &Way) -> Value {
             "of": way.recovery.work[a].of,
             "action": way.recovery.work[a].action,
             "crew": way.recovery.work[a].crew,
-            "start_minutes": minutes(way.plan.start[a]),
-            "end_minutes": minutes(way.end(a)),
-            "slack_minutes": minutes(way.slack(a)),
+            "start_minutes": way.minutes(way.plan.start[a]),
+            "end_minutes": way.minutes(way.end(a)),
+            "slack_minutes": way.minutes(way.slack(a)),
             "critical": way.slack(a) == 0,
             "critical_percent": way.forecast.critical_percent[a],
         })

@@ -6,9 +6,7 @@ use leckwehr_incident::{Situation, Timestamp};
 use leckwehr_restore::outage::{
     OutageEffort, OutageForecast, OutagePlan, Play, Spread, check_outages, latest_starts, plan_outages,
 };
-use leckwehr_restore::{
-    InsurerWay, Recovery, RestoreConfig, TASK_UNIT_MINUTES, insurer_ways, recovery, recovery_left, with_insurers,
-};
+use leckwehr_restore::{InsurerWay, Recovery, RestoreConfig, insurer_ways, recovery, recovery_left, with_insurers};
 
 use super::status::situation_of;
 use crate::output::Tongue;
@@ -156,6 +154,16 @@ impl Way {
         self.latest[task] - self.plan.start[task]
     }
 
+    /// Minutes of time units.
+    pub fn minutes(&self, units: u32) -> u64 {
+        u64::from(units) * u64::from(self.recovery.unit_minutes)
+    }
+
+    /// Time units as [`clock`] writes them.
+    pub fn clock(&self, units: u32) -> String {
+        clock(self.minutes(units))
+    }
+
     /// The crew that one more person would help most, with the saving in percent.
     pub fn most_helpful(&self) -> Option<(&str, f64)> {
         let crews = self
@@ -183,18 +191,12 @@ fn lost(estate: &Estate, named: &[String]) -> Result<BTreeSet<String>, Problem> 
     Ok(named.iter().cloned().collect())
 }
 
-/// Time units as `3 d 04:35` or `04:35`.
-pub fn clock(units: u32) -> String {
-    let minutes = u64::from(units) * u64::from(TASK_UNIT_MINUTES);
+/// Minutes as `3 d 04:35` or `04:35`.
+pub fn clock(minutes: u64) -> String {
     let (days, hours, rest) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
     if days > 0 {
         format!("{days} d {hours:02}:{rest:02}")
     } else {
         format!("{hours:02}:{rest:02}")
     }
-}
-
-/// Minutes of time units.
-pub fn minutes(units: u32) -> u64 {
-    u64::from(units) * u64::from(TASK_UNIT_MINUTES)
 }

@@ -6,7 +6,7 @@ use leckwehr_publish::Language;
 use leckwehr_restore::{Blocking, why_not_up};
 use serde_json::json;
 
-use super::way::{Way, WayArgs, clock, minutes};
+use super::way::{Way, WayArgs};
 use crate::output::Out;
 use crate::problem::Problem;
 
@@ -48,13 +48,13 @@ pub fn run(args: &Args) -> Result<ExitCode, Problem> {
             let work = &way.recovery.work[*a];
             json!({
                 "of": work.of, "action": work.action, "crew": work.crew, "tight": tight,
-                "start_minutes": minutes(way.plan.start[*a]), "end_minutes": minutes(way.end(*a)),
+                "start_minutes": way.minutes(way.plan.start[*a]), "end_minutes": way.minutes(way.end(*a)),
             })
         };
         let all = json!({
             "service": args.service,
-            "planned_minutes": minutes(way.plan.until[o]),
-            "p90_minutes": minutes(way.forecast.p90[o]),
+            "planned_minutes": way.minutes(way.plan.until[o]),
+            "p90_minutes": way.minutes(way.forecast.p90[o]),
             "waits_for": waits.iter().map(one).collect::<Vec<_>>(),
             "next_help_crew": next,
             "blocking": blocking.iter().map(|b| json!({"what": b.what, "owner": b.owner, "reason": b.reason})).collect::<Vec<_>>(),
@@ -127,8 +127,8 @@ fn text(way: &Way, o: usize, waits: &[(usize, bool)], next: Option<&str>, langua
     let is_german = language == Language::De;
     let (service, planned, late) = (
         &way.recovery.services[o],
-        clock(way.plan.until[o]),
-        clock(way.forecast.p90[o]),
+        way.clock(way.plan.until[o]),
+        way.clock(way.forecast.p90[o]),
     );
     let mut text = if is_german {
         format!("{service}: geplant nach {planned}, in 9 von 10 Fällen nach {late}. Es wartet auf:\n")
@@ -145,8 +145,8 @@ fn text(way: &Way, o: usize, waits: &[(usize, bool)], next: Option<&str>, langua
         let _ = writeln!(
             text,
             "{mark} {} – {}  {}: {} ({owner})",
-            clock(way.plan.start[*a]),
-            clock(way.end(*a)),
+            way.clock(way.plan.start[*a]),
+            way.clock(way.end(*a)),
             work.of,
             work.action
         );
