@@ -12,9 +12,9 @@ use crate::tasks::Tasks;
 /// Minutes of one time unit of an estate's way back.
 const TASK_UNIT_MINUTES: u32 = 5;
 /// To restore a system that has no recipe.
-pub(crate) const RESTORE_MINUTES: u32 = 120;
+const RESTORE_MINUTES: u32 = 120;
 /// People who work on systems without a crew.
-pub(crate) const HANDS_WITHOUT_CREW: u32 = 4;
+const HANDS_WITHOUT_CREW: u32 = 4;
 
 /// What a task is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -244,3 +244,48 @@ fn what_cannot_be_understood_is_named_with_its_remedy() {
     );
     assert_eq!(both.status.code(), Some(2), "{}", said(&both));
 }
+
+/// Red if an insurer is given the ends of another one's services, or the harm is not shared out.
+#[test]
+fn every_insurer_is_told_when_its_services_are_back_and_what_that_costs() {
+    let essen = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/essen");
+    let essen = essen.to_str().unwrap();
+    let plan = |more: &[&str]| {
+        leckwehr(
+            Path::new("."),
+            &[&["restore", "plan", essen, "--tries", "200"], more].concat(),
+        )
+    };
+    let all: Value = serde_json::from_slice(&plan(&["--json"]).stdout).unwrap();
+    let number = |value: &Value| value.as_u64().unwrap();
+    let services = all["services"].as_array().unwrap();
+    let latest = |key: &str| services.iter().map(|s| number(&s[key])).max().unwrap();
+    let insurers = all["insurers"].as_array().unwrap();
+    for insurer in insurers {
+        let (essential, whole) = (&insurer["essential"], &insurer["all"]);
+        assert_eq!(number(&whole["planned_minutes"]), latest("planned_minutes"));
+        assert!(number(&whole["p90_minutes"]) >= latest("p90_minutes"), "{insurer}");
+        assert!(
+            number(&essential["p50_minutes"]) < number(&essential["p90_minutes"]),
+            "{insurer}"
+        );
+        assert!(number(&essential["p90_minutes"]) < number(&whole["p90_minutes"]), "{insurer}");
+    }
+    let shared: u64 = insurers.iter().map(|i| number(&i["cost"])).sum();
+    let rounding = (insurers.len() * services.len()) as u64;
+    assert!(
+        shared <= number(&all["cost"]) && shared + rounding >= number(&all["cost"]),
+        "{shared}"
+    );
+    let tasks = all["tasks"].as_array().unwrap();
+    assert!(
+        tasks
+            .iter()
+            .all(|t| (number(&t["slack_minutes"]) == 0) == t["critical"].as_bool().unwrap())
+    );
+    let text = said(&plan(&["--language", "de"]));
+    assert!(
+        text.contains("Unentbehrliches: Median") && text.contains(&format!("+ {}", insurers.len() - 2)),
+        "{text}"
+    );
+}

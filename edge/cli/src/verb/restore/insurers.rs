@@ -88,7 +88,7 @@ pub fn text(way: &Way, language: Language) -> String {
         pick("alles: Median", "all: median"),
         pick("9 von 10", "9 of 10"),
         pick("Fristen verfehlt (9 von 10)", "MTPD missed (9 of 10)"),
-        pick("Schaden, EUR", "harm, EUR"),
+        pick("Schaden zusammen, gewichtet, EUR", "harm together, weighted, EUR"),
     ];
     let mut lines = vec![head.map(str::to_owned).to_vec()];
     for (lot, (cost, insurers)) in &rows {
