@@ -14,10 +14,10 @@ use crate::tasks::{Follows, Tasks};
 
 /// Time units that the work of a plan is divided into at most; a unit is a minute as long as that is enough.
 const UNITS_MAX: u64 = 20_000;
-/// Orders of tasks tried times tasks, and scenarios played times tasks: both keep a new plan within some 20 ms.
-const TRIES_TASKS: u64 = 60_000;
-const TRIES_MAX: u64 = 1_000;
-const SCENARIOS_TASKS: u64 = 20_000;
+/// Orders of tasks tried times tasks, and scenarios played times tasks: both keep a new plan of 120 steps within some 20 ms.
+const TRIES_TASKS: u64 = 24_000;
+const TRIES_MAX: u64 = 500;
+const SCENARIOS_TASKS: u64 = 10_000;
 const SCENARIOS_MIN: u64 = 20;
 const SCENARIOS_MAX: u64 = 100;
 /// Where the choices of a plan come from: always the same, so that a plan is a function of facts.

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use leckwehr_estate::{Need, Service};
 
 use crate::means::{Means, Piece};
-use crate::outage::{Chance, Outage, OutageEffort, OutageProblem, OutageProblemError, Task, plan_outages, until};
+use crate::outage::{Chance, Outage, OutageProblem, OutageProblemError, Prepared, Task, until};
 use crate::recovery::{Recovery, Work};
 
 /// Hours of its plain harm that the breach of a service's maximum tolerable period counts for at once.
@@ -168,18 +168,13 @@ impl<'a> Tasks<'a> {
             self.open(&circle);
         }
         loop {
-            let look = OutageEffort {
-                evaluations: 1,
-                fixed: self.built.fixed.clone(),
-                ..OutageEffort::default()
-            };
-            match plan_outages(&self.built.problem, &look, &mut || true) {
+            match Prepared::new(&self.built.problem, &self.built.fixed, 0).map(drop) {
                 Err(OutageProblemError::Circle(task)) => {
                     self.built.problem.tasks[task].after.clear();
                     self.warn_of_circle(task);
                 }
                 Err(other) => return Err(other),
-                Ok(_) => break,
+                Ok(()) => break,
             }
         }
         let follows = self.follows;

@@ -26,5 +26,6 @@ pub(crate) use forecast::quantile;
 pub use forecast::{Chance, OutageForecast, Play, SCENARIOS_MAX, Spread, backlog_hours, forecast_outages};
 pub use generate::generated_recovery;
 pub use plan::{OutageEffort, OutagePlan, plan_outages};
+pub(crate) use prepare::Prepared;
 pub use problem::{HORIZON_UNITS_MAX, Outage, OutageProblem, OutageProblemError, Resource, TASKS_MAX, Task};
 pub use slack::latest_starts;
