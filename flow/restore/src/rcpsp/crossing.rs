@@ -1,12 +1,9 @@
+use super::manner::Manner;
 use super::network::{Network, Side};
 use super::random::Random;
 
 /// Chance that the father gives the window instead of what is around it.
 const INNER_CHANCE: f64 = 0.25;
-/// Shortest window and spread of its length as shares of the list.
-const WINDOW_SHARE_MIN: f64 = 0.35;
-const WINDOW_SHARE_SPREAD: f64 = 0.2;
-
 /// Windows that are drawn, of which the busiest or least busy is taken.
 const WINDOWS_DRAWN: usize = 2;
 
@@ -67,9 +64,9 @@ impl Crossing {
     /// them in, and stand in the mother's order either inside the window or outside of it. A window that the father keeps
     /// is rather one in which he is busy, one that he gives away one in which he is not (the peaks of Valls, Ballestin and
     /// Quintanilla 2008). O(activities).
-    pub fn cross(&mut self, father: &Line, mother: &[u16], random: &mut Random, child: &mut [u16]) {
+    pub fn cross(&mut self, manner: &Manner, father: &Line, mother: &[u16], random: &mut Random, child: &mut [u16]) {
         let n = father.list.len();
-        let length = ((WINDOW_SHARE_MIN + WINDOW_SHARE_SPREAD * random.unit()) * n as f64) as usize;
+        let length = ((manner.window_share_min + manner.window_share_spread * random.unit()) * n as f64) as usize;
         let is_inner_fathers = random.unit() < INNER_CHANCE;
         let mut from = random.below(n - length + 1);
         for _ in 1..WINDOWS_DRAWN {

@@ -14,6 +14,7 @@ mod branch;
 mod check;
 mod crossing;
 mod lookahead;
+mod manner;
 mod network;
 mod patterson;
 mod problem;

@@ -1,34 +1,28 @@
 use super::crossing::{Crossing, Line};
 use super::lookahead::{Lookahead, Outlook};
+use super::manner::Manner;
 use super::network::Network;
 use super::random::Random;
 use super::serial::{Pass, Profile};
 
 /// Chance that a child is changed at random as well.
 const MUTATION_CHANCE: f64 = 0.5;
-/// Neighbours swapped by a mutation, as a share of all activities; more where both parents are the same schedule.
-const MUTATION_SHARE: f64 = 0.03;
+/// Neighbours swapped where both parents are the same schedule, as a share of all activities.
 const MUTATION_SHARE_OF_TWINS: f64 = 0.1;
 /// A population is given up when more than one in so many children has twins as parents.
 const TWINS_SHARE_DIVISOR: usize = 3;
 /// By how much the keys of the first population are disturbed, as a share of the critical path. A population that begins
 /// near one priority rule never finds out of its neighbourhood.
 const NOISE: f64 = 1.5;
-/// How much longer than what it replaces (share of the best makespan) a child typically may be at first; cools to zero.
-const TEMPERATURE: f64 = 0.02;
-const COOLING: f64 = 0.7;
-/// Schedules that are generated with look-ahead: it costs twice the time, and pays most while the population forms.
-const LOOKAHEAD_SCHEDULES: u64 = 10_000;
-/// Most candidates of a pass with look-ahead, and the least and the spread of its handicap in 1/256 time units.
+/// Most candidates of a pass with look-ahead, and the least handicap in 1/256 time units.
 const CANDIDATES_MAX: usize = 16;
 const HANDICAP_MIN: u32 = 128;
-const HANDICAP_SPREAD: f64 = 512.0;
 
 /// Work is counted in windows of the profile looked at; placing an activity costs about as much as so many of them.
 const WORK_PLACED: u64 = 9;
 const WORK_PLACED_AHEAD: u64 = 24;
-/// Most work: so much for each activity of each schedule of the budget, and so much for each activity to begin with. Where
-/// profiles are so crowded that this does not suffice, fewer schedules are generated.
+/// Most work of a search that does not look ahead in every pass: so much for each activity of each schedule of the budget,
+/// and so much for each activity to begin with. Where profiles are so crowded that this does not suffice, fewer schedules are generated.
 const WORK_ACTIVITY_MAX: u64 = 11;
 const WORK_ACTIVITY_SPARE: u64 = 140_000;
 /// Schedules after which it is estimated how many the work allows.
@@ -69,16 +63,11 @@ pub(crate) struct Search<'a, const W: usize> {
     work: u64,
     /// Schedules.
     budget: u64,
+    manner: &'static Manner,
     /// A makespan that cannot be beaten.
     bound: u32,
     /// Children of this generation whose parents were the same schedule.
     twins: usize,
-}
-
-/// Individuals of each population for a budget of schedules.
-fn population_size(budget: u64) -> usize {
-    let size = 15.0 * (budget as f64 / 1000.0).powf(0.766);
-    (size as usize).clamp(4, 400)
 }
 
 impl<'a, const W: usize> Search<'a, W> {
@@ -105,6 +94,7 @@ impl<'a, const W: usize> Search<'a, W> {
             placed: 0,
             work: 0,
             budget,
+            manner: Manner::of(budget, n),
             bound,
             twins: 0,
         }
@@ -140,7 +130,7 @@ impl<'a, const W: usize> Search<'a, W> {
     fn begin(&mut self) {
         self.populations = [Vec::new(), Vec::new()];
         let mut noise = if self.placed == 0 { 0.0 } else { NOISE };
-        while self.populations[0].len() < population_size(self.budget) && !self.is_over() {
+        while self.populations[0].len() < self.manner.population_size(self.budget) && !self.is_over() {
             self.crossing
                 .sample(self.network, noise, &mut self.random, &mut self.child.line.list);
             self.generate(0, u32::MAX);
@@ -156,7 +146,10 @@ impl<'a, const W: usize> Search<'a, W> {
     fn estimate(&mut self) {
         let (n, schedules) = (self.network.n as u64, self.schedules().max(1));
         let windows = (self.work / schedules).saturating_sub(n * WORK_PLACED_AHEAD);
-        let ahead = self.budget.min(LOOKAHEAD_SCHEDULES);
+        let ahead = self.manner.lookahead_schedules;
+        if self.budget <= ahead {
+            return;
+        }
         let all = n * (WORK_ACTIVITY_MAX * self.budget + WORK_ACTIVITY_SPARE);
         let left = all.saturating_sub(ahead * (windows + n * WORK_PLACED_AHEAD));
         self.budget = self.budget.min(ahead + left / (windows + n * WORK_PLACED).max(1));
@@ -181,7 +174,7 @@ impl<'a, const W: usize> Search<'a, W> {
 
     fn generation(&mut self, from: usize, to: usize) {
         let left = 1.0 - self.schedules() as f64 / self.budget as f64;
-        let temperature = TEMPERATURE * f64::from(self.best.makespan) * left.max(0.0).powf(COOLING);
+        let temperature = self.manner.temperature * f64::from(self.best.makespan) * left.max(0.0).powf(self.manner.cooling);
         let fittest = self.populations[to].iter().map(|o| o.fitness).min().unwrap_or(0);
         for i in 0..self.populations[to].len() {
             if self.is_over() {
@@ -221,9 +214,10 @@ impl<'a, const W: usize> Search<'a, W> {
             list.copy_from_slice(&father.line.list);
             self.crossing.mutate(side, MUTATION_SHARE_OF_TWINS, &mut self.random, list);
         } else {
-            self.crossing.cross(&father.line, &mother.line.list, &mut self.random, list);
+            self.crossing
+                .cross(self.manner, &father.line, &mother.line.list, &mut self.random, list);
             if self.random.unit() < MUTATION_CHANCE {
-                self.crossing.mutate(side, MUTATION_SHARE, &mut self.random, list);
+                self.crossing.mutate(side, self.manner.mutation_share, &mut self.random, list);
             }
         }
     }
@@ -260,14 +254,14 @@ impl<'a, const W: usize> Search<'a, W> {
             (&network.backward, &network.forward)
         };
         let list = &self.child.line.list;
-        if self.schedules() >= LOOKAHEAD_SCHEDULES {
+        if self.schedules() >= self.manner.lookahead_schedules {
             let pass = self.profile.generate(network, side, list, &mut self.finish, limit);
             self.work += pass.windows + pass.placed * WORK_PLACED;
             return pass;
         }
         let outlook = Outlook {
             candidates: 2 + self.random.below(CANDIDATES_MAX - 1),
-            handicap: HANDICAP_MIN + (HANDICAP_SPREAD * self.random.unit()) as u32,
+            handicap: HANDICAP_MIN + (self.manner.handicap_spread * self.random.unit()) as u32,
         };
         let sides = (network, side, other);
         let pass = self
