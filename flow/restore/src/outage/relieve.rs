@@ -29,7 +29,11 @@ impl Search<'_> {
         let chosen = if cost(one) >= cost(other) { one } else { other };
         let mut hindered = Vec::new();
         let mut at = last(&outages[chosen].needs);
-        while let Some(a) = at.filter(|a| self.prepared.fixed[*a].is_none() && start[*a] < u32::MAX) {
+        // Alternatives that take no time can each seem to wait for the other: no chain is longer than all tasks.
+        for _ in 0..tasks.len() {
+            let Some(a) = at.filter(|a| self.prepared.fixed[*a].is_none() && start[*a] < u32::MAX) else {
+                break;
+            };
             at = last(&tasks[a].after);
             let ready = at.map_or(0, finish).max(tasks[a].release).max(self.prepared.now);
             if start[a] > ready {

@@ -188,3 +188,33 @@ fn many_units_are_counted_to_the_last() {
     assert_eq!(check_outages(&problem, &plan, &[]), Ok(()));
     assert_eq!(plan.cost, 10);
 }
+
+/// Two tasks that take no time and are each other's alternative: hangs if a chain is followed round for ever.
+#[test]
+fn alternatives_in_a_circle_come_to_an_end() {
+    let after = |groups: &[usize]| Task {
+        after: vec![groups.to_vec()],
+        ..Task::default()
+    };
+    let work = Task {
+        duration: 3,
+        demand: vec![(0, 1)],
+        ..Task::default()
+    };
+    let problem = OutageProblem {
+        resources: vec![Resource { shifts: vec![(0, 1)] }],
+        tasks: vec![after(&[1, 2]), after(&[0, 2]), work.clone(), work],
+        outages: vec![Outage {
+            needs: vec![vec![0], vec![3]],
+            weight: 1,
+            ..Outage::default()
+        }],
+    };
+    let effort = OutageEffort {
+        evaluations: 1_000,
+        ..OutageEffort::default()
+    };
+    let plan = plan_outages(&problem, &effort, &mut || false).unwrap();
+    assert_eq!(check_outages(&problem, &plan, &[]), Ok(()));
+    assert_eq!(plan.cost, 6);
+}
