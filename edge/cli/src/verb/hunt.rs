@@ -33,6 +33,7 @@ const INTERRUPTED: u8 = 130;
 /// Example:
 ///
 ///     leckwehr hunt evidence/ --rules sigma/rules --level high
+///
 ///     leckwehr hunt evidence/ --rules sigma/rules --state hunt-1 --json > findings.jsonl
 #[derive(clap::Args)]
 pub struct Args {

@@ -16,6 +16,7 @@ use crate::problem::Problem;
 /// Example:
 ///
 ///     leckwehr events show Security.evtx --field EventID=4624 --limit 5
+///
 ///     leckwehr events show --at evidence/Security.evtx#812 --raw
 #[derive(clap::Args)]
 pub struct Args {

@@ -23,6 +23,7 @@ use crate::problem::Problem;
 /// At three in the morning, without a control room:
 ///
 ///     leckwehr guard status --config FILE            what is cut, and by which plan
+///
 ///     leckwehr guard undo-all --config FILE --yes    opens everything, and writes it down
 ///
 /// The configuration is TOML; `leckwehr guard keys` makes a first set of keys and certificates:

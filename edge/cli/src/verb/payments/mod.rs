@@ -24,13 +24,19 @@ use crate::problem::Problem;
 /// every (once, weekly, monthly, quarterly, yearly), last_due, shift (next, previous business day). Example:
 ///
 ///     leckwehr payments key desk.key
+///
 ///     leckwehr payments key anna.key >> roster          # then write the name before the key
+///
 ///     leckwehr payments check --orders orders.csv
+///
 ///     leckwehr payments plan desk --key desk.key --orders orders.csv --from 2026-11-01 --to 2026-11-30
+///
 ///     leckwehr payments build desk --key desk.key --orders orders.csv --from 2026-11-01 --to 2026-11-30 \
 ///         --already-paid statement.xml --roster roster --as carl --person-key carl.key
 ///     leckwehr payments show desk 1f0c33ab --key desk.key
+///
 ///     leckwehr payments approve desk 1f0c33ab --key desk.key --roster roster --as anna --person-key anna.key
+///
 ///     leckwehr payments release desk 1f0c33ab --key desk.key --roster roster --as carl
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]

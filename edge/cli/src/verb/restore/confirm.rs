@@ -17,9 +17,13 @@ use crate::verb::trace::{print, print_json};
 /// fact, and shows wherever the system is shown. Example:
 ///
 ///     leckwehr restore confirm --step 7 --plan restore-plan.json --as anna --key anna.key --reason "cable plugged in"
+///
 ///     leckwehr restore confirm --gate clean=fs-1 --as anna --key anna.key --reason "looked myself"
+///
 ///     leckwehr restore confirm --lost fs-1=2023-04-26T06:00:00Z … --reason "only encrypted files are newer"
+///
 ///     leckwehr restore confirm --observed fs-1 … --reason "a week without findings"
+///
 ///     leckwehr restore run --room room.toml --estate estate --runbook runbook.toml --word anna.word.json
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]

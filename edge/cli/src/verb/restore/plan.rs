@@ -20,7 +20,9 @@ use crate::problem::Problem;
 /// Examples:
 ///
 ///     leckwehr restore plan examples/essen
+///
 ///     leckwehr restore plan examples/essen --lost ad-essen-1 dns-essen-2 --language de
+///
 ///     leckwehr restore plan examples/essen --ledger room/ledger
 #[derive(clap::Args)]
 pub struct Args {

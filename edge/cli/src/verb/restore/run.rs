@@ -28,7 +28,9 @@ const NANOSECONDS_PER_MINUTE: u64 = 60_000_000_000;
 /// is within the approval, anything more needs a new one. Example:
 ///
 ///     leckwehr restore run --room room.toml --estate estate --runbook runbook.toml
+///
 ///     leckwehr takedown approve restore-plan.json --as anna --key anna.approver
+///
 ///     leckwehr restore run --room room.toml --estate estate --runbook runbook.toml --approval anna.approval.json …
 ///
 /// A runbook has one `[[step]]` for each step that is not left to people:

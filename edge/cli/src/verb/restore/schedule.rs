@@ -28,6 +28,7 @@ const ROUNDS_TIMED: u32 = 1_000_000;
 /// Examples:
 ///
 ///     leckwehr restore schedule --psplib J30_1.txt --schedules 5000 --prove
+///
 ///     leckwehr restore schedule --psplib psplib/J120_*.txt --schedules 50000 --best-known psplib/best-known.csv --table
 #[derive(clap::Args)]
 pub struct Args {

@@ -19,6 +19,7 @@ use crate::problem::Problem;
 /// Examples:
 ///
 ///     leckwehr restore why examples/essen log-on
+///
 ///     leckwehr restore why examples/essen log-on --ledger room/ledger
 #[derive(clap::Args)]
 pub struct Args {

@@ -17,6 +17,7 @@ use crate::problem::Problem;
 /// Example:
 ///
 ///     leckwehr rules lint rules/windows
+///
 ///     leckwehr rules lint --json rules | jq 'select(.problem)'
 #[derive(clap::Args)]
 pub struct Args {

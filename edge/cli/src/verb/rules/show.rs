@@ -17,6 +17,7 @@ const VALUES_SHOWN: usize = 12;
 /// Example:
 ///
 ///     leckwehr rules show rules/windows/proc_creation_win_vssadmin.yml
+///
 ///     leckwehr rules show c947b146-0abc-4c87-9c64-b17e9d7274a2 --rules rules
 #[derive(clap::Args)]
 pub struct Args {

@@ -23,7 +23,9 @@ const HOURS_MAX: i64 = APPROVAL_MS_MAX / 3_600_000;
 /// it writes to whoever runs the takedown. Two different people must approve. Example:
 ///
 ///     leckwehr takedown approve plan.json --as anna --key anna.approver
+///
 ///     leckwehr takedown approve plan.json --as anna --signer ./sign-with-token    # a key that never leaves its token
+///
 ///     leckwehr takedown approve plan.json --as anna --key anna.approver --undo    # approve that it is undone
 #[derive(clap::Args)]
 pub struct Args {

@@ -18,6 +18,7 @@ use crate::verb::trace::{print, print_json};
 /// another party's counts only with the word of that party. Example:
 ///
 ///     leckwehr takedown confirm plan.json --step 7 --as carla --key carla.key --reason "both breakers are off"
+///
 ///     leckwehr takedown resume --room room.toml --word carla.7.word.json
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]

@@ -21,6 +21,7 @@ const HOURS_MAX: i64 = 90 * 24;
 /// stands in. Example:
 ///
 ///     leckwehr takedown delegate --as anna --key anna.approver --to cem --hours 8
+///
 ///     leckwehr takedown delegate --as anna --key anna.approver --away --hours 72
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]

@@ -27,6 +27,7 @@ use crate::verb::trace::{print, print_json};
 /// 24 hours unless they are renewed. Begin with --dry-run: it asks every guard and changes nothing. Example:
 ///
 ///     leckwehr takedown run plan.json --room room.toml --dry-run
+///
 ///     leckwehr takedown run plan.json --room room.toml --approval anna.approval.json --approval bert.approval.json
 ///
 /// A whole room.toml:
