@@ -265,7 +265,7 @@ impl Layout {
         };
         let plan = plan_outages(problem, &effort, &mut || false)?;
         let mut finish: Vec<u32> = plan.start.iter().zip(&problem.tasks).map(|(s, t)| s + t.duration).collect();
-        let latest = latest_starts(problem, &plan, &self.recovery.fixed);
+        let latest = latest_starts(problem, &plan, &self.recovery.fixed)?;
         for (step, (first, last)) in steps.iter_mut().zip(&self.spans) {
             step.start_ms = u64::from(plan.start[*first]) * unit_ms;
             step.end_ms = u64::from(finish[*last]) * unit_ms;

@@ -45,23 +45,6 @@ pub struct Nft {
 }
 
 impl Nft {
-    /// Takes away what packets counted that were on their way through the old rules while a release came into force.
-    fn forget_stragglers(&mut self, keys: &BTreeSet<Vec<u8>>) -> Result<(), FirewallError> {
-        for _ in 0..TRIES_MAX {
-            let mut messages = Vec::new();
-            for family in self.families.clone() {
-                let stopped = self.keys(family, STOPPED)?;
-                let late: Vec<Vec<u8>> = keys.intersection(&stopped).cloned().collect();
-                messages.extend(delete_elements(family, STOPPED, &late));
-            }
-            if messages.is_empty() {
-                break;
-            }
-            self.transact("releasing", messages)?;
-        }
-        Ok(())
-    }
-
     /// Opens a netlink socket in the calling thread's network namespace.
     pub fn open() -> Result<Self, FirewallError> {
         let channel = Channel::open(NETLINK_NETFILTER).map_err(|source| FirewallError::Kernel {
@@ -197,6 +180,23 @@ impl Nft {
             }
         }
         Ok(sum)
+    }
+
+    /// Takes away what packets counted that were on their way through the old rules while a release came into force.
+    fn forget_stragglers(&mut self, keys: &BTreeSet<Vec<u8>>) -> Result<(), FirewallError> {
+        for _ in 0..TRIES_MAX {
+            let mut messages = Vec::new();
+            for family in self.families.clone() {
+                let stopped = self.keys(family, STOPPED)?;
+                let late: Vec<Vec<u8>> = keys.intersection(&stopped).cloned().collect();
+                messages.extend(delete_elements(family, STOPPED, &late));
+            }
+            if messages.is_empty() {
+                break;
+            }
+            self.transact("releasing", messages)?;
+        }
+        Ok(())
     }
 }
 

@@ -45,9 +45,6 @@ impl State {
         for (a, start) in prepared.fixed.iter().enumerate() {
             if let Some(start) = start {
                 let finish = start + problem.tasks[a].duration;
-                let until = (finish as usize).min(prepared.horizon);
-                let from = (*start as usize).min(until);
-                state.free.take_left(&prepared.demand[a], from, until);
                 state.note(prepared, a, *start, finish, &mut Vec::new());
             }
         }

@@ -186,18 +186,36 @@ impl Search<'_> {
         self.changed += order.len().div_ceil(CHANGE_DIVISOR).max(1) as u64;
         let limit = cost.saturating_add((-temperature * (1.0 - self.random.unit()).ln()) as u64);
         let found = self.decoder.decode_within(self.prepared, order, limit);
-        if found < self.best.0 {
-            self.best = (found, order.to_vec());
-        }
+        self.remember(found, order);
         found
     }
 
     pub(super) fn consider(&mut self, order: &[u16]) -> u64 {
         let cost = self.decoder.decode(self.prepared, order);
+        self.remember(cost, order);
+        cost
+    }
+
+    fn remember(&mut self, cost: u64, order: &[u16]) {
         if cost < self.best.0 || self.best.1.is_empty() {
             self.best = (cost, order.to_vec());
         }
-        cost
+    }
+
+    /// Of two outages drawn, the one that costs more than it must.
+    pub(super) fn costly(&mut self, start: &[u32]) -> usize {
+        let outages = &self.prepared.problem.outages;
+        let (one, other) = (self.random.below(outages.len()), self.random.below(outages.len()));
+        let excess = |o: usize| outages[o].cost(self.end(o, start)).saturating_sub(self.prepared.floor[o]);
+        if excess(one) >= excess(other) { one } else { other }
+    }
+
+    /// When an outage ends.
+    pub(super) fn end(&self, outage: usize, start: &[u32]) -> u32 {
+        let problem = self.prepared.problem;
+        let finish = |a: &usize| start[*a].saturating_add(problem.tasks[*a].duration);
+        let first = |group: &Vec<usize>| group.iter().map(finish).min().unwrap_or(0);
+        problem.outages[outage].needs.iter().map(first).max().unwrap_or(0)
     }
 
     fn greedy(&mut self, noise: f64) -> Vec<u16> {
@@ -276,9 +294,7 @@ impl Search<'_> {
     /// Generates an order whose neighbours are tried next.
     fn keep(&mut self, order: &[u16]) -> u64 {
         let cost = self.decoder.keep(self.prepared, order);
-        if cost < self.best.0 {
-            self.best = (cost, order.to_vec());
-        }
+        self.remember(cost, order);
         cost
     }
 

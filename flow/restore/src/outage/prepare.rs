@@ -12,7 +12,7 @@ const HORIZON_SPARE_UNITS: u32 = 200;
 pub(crate) struct Prepared<'a> {
     pub problem: &'a OutageProblem,
     pub horizon: usize,
-    /// Units of each resource at each time unit.
+    /// Units of each resource at each time unit, without what fixed tasks hold.
     pub(super) base: Units,
     /// What each task holds of them.
     pub(super) demand: Vec<Demand>,
@@ -116,6 +116,14 @@ impl<'a> Prepared<'a> {
         }
         let soonest = soonest(problem, &stays, now);
         let soonest: Vec<u32> = problem.outages.iter().map(|o| until(&o.needs, &soonest)).collect();
+        let demand: Vec<Demand> = tasks.iter().map(|t| layout.demand(t)).collect();
+        let mut base = layout.units(problem, horizon);
+        for (a, start) in stays.iter().enumerate() {
+            if let Some(start) = start {
+                let until = (*start as usize + tasks[a].duration as usize).min(horizon);
+                base.take_left(&demand[a], (*start as usize).min(until), until);
+            }
+        }
         let prepared = Self {
             floor: problem.outages.iter().zip(&soonest).map(|(o, end)| o.cost(*end)).collect(),
             soonest,
@@ -123,8 +131,8 @@ impl<'a> Prepared<'a> {
             end_groups: end_groups as usize,
             problem,
             horizon,
-            base: layout.units(problem, horizon),
-            demand: tasks.iter().map(|t| layout.demand(t)).collect(),
+            base,
+            demand,
             waited_by: Lists::of(&waited_by),
             groups_from,
             fixed: stays,

@@ -17,23 +17,19 @@ impl Search<'_> {
             return;
         }
         let finish = |a: &usize| start[*a].saturating_add(tasks[*a].duration);
-        let first = |group: &Vec<usize>| group.iter().map(finish).min().unwrap_or(0);
-        let end = |o: usize| outages[o].needs.iter().map(first).max().unwrap_or(0);
-        let excess = |o: usize| outages[o].cost(end(o)).saturating_sub(self.prepared.floor[o]);
-        let (one, other) = (self.random.below(outages.len()), self.random.below(outages.len()));
-        let chosen = if excess(one) >= excess(other) { one } else { other };
-        if excess(chosen) == 0 {
+        let chosen = self.costly(start);
+        let (now, soonest) = (self.end(chosen, start), self.prepared.soonest[chosen]);
+        if now <= soonest {
             return self.disturb(order);
         }
+        let last = (0..outages.len()).map(|o| self.end(o, start)).max().unwrap_or(0);
         let random = &mut self.random;
         let mut change = Change::default();
         if random.below(100) < RELAXED_PERCENT {
-            let last = (0..outages.len()).map(end).max().unwrap_or(0);
             let by = (f64::from(last) * random.unit() / 2.0) as u32;
             change.relaxed = Some((random.below(outages.len()), by));
         }
         if change.relaxed.is_none() || random.below(100) >= ONLY_RELAXED_PERCENT {
-            let (now, soonest) = (end(chosen), self.prepared.soonest[chosen]);
             let breach = outages[chosen].breach_at.max(soonest);
             change.until = if breach < now && random.below(2) == 0 {
                 breach

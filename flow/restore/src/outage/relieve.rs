@@ -19,14 +19,7 @@ impl Search<'_> {
         let finish = |a: usize| start[a].saturating_add(tasks[a].duration);
         let first = |group: &Vec<usize>| group.iter().copied().min_by_key(|a| finish(*a));
         let last = |groups: &[Vec<usize>]| groups.iter().filter_map(first).max_by_key(|a| finish(*a));
-        let floor = &self.prepared.floor;
-        let cost = |o: usize| {
-            outages[o]
-                .cost(last(&outages[o].needs).map_or(0, finish))
-                .saturating_sub(floor[o])
-        };
-        let (one, other) = (self.random.below(outages.len()), self.random.below(outages.len()));
-        let chosen = if cost(one) >= cost(other) { one } else { other };
+        let chosen = self.costly(start);
         let mut hindered = Vec::new();
         let mut at = last(&outages[chosen].needs);
         // Alternatives that take no time can each seem to wait for the other: no chain is longer than all tasks.

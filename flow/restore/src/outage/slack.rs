@@ -1,6 +1,7 @@
 use super::decode::until;
 use super::plan::OutagePlan;
-use super::problem::OutageProblem;
+use super::prepare::Prepared;
+use super::problem::{OutageProblem, OutageProblemError};
 
 /// Returns the latest start of each task at which no outage of the plan ends later: the plan packed to the right. What lies between
 /// its planned and its latest start is its slack; a task without slack is critical.
@@ -8,12 +9,13 @@ use super::problem::OutageProblem;
 /// A step waits for the alternative that its plan took, and shares crews and places as planned or later: so the slack is that of a
 /// schedule with resources (Wiest 1964, Bowers 1995), not only of a network. What is after a step uses up its own slack at the same time;
 /// the slack of one chain is shared by all its steps. Tasks in `fixed` stay. O(tasks · (tasks + time units)).
-pub fn latest_starts(problem: &OutageProblem, plan: &OutagePlan, fixed: &[(usize, u32)]) -> Vec<u32> {
+pub fn latest_starts(problem: &OutageProblem, plan: &OutagePlan, fixed: &[(usize, u32)]) -> Result<Vec<u32>, OutageProblemError> {
+    let prepared = Prepared::new(problem, fixed, 0)?;
     let tasks = &problem.tasks;
     let finish: Vec<u32> = plan.start.iter().zip(tasks).map(|(s, t)| s + t.duration).collect();
-    let last = finish.iter().copied().max().unwrap_or(0);
+    let last = finish.iter().copied().max().unwrap_or(0).min(prepared.horizon as u32);
     let mut latest = plan.start.clone();
-    let mut free: Vec<Vec<u32>> = problem.resources.iter().map(|r| units(&r.shifts, last)).collect();
+    let mut free = prepared.base.clone();
     let mut deadline = vec![last; tasks.len()];
     for outage in &problem.outages {
         let end = until(&outage.needs, &finish);
@@ -23,20 +25,18 @@ pub fn latest_starts(problem: &OutageProblem, plan: &OutagePlan, fixed: &[(usize
     }
     for a in from_the_end(problem, plan, &finish) {
         let task = &tasks[a];
-        if !fixed.iter().any(|(f, _)| *f == a) {
-            let start = deadline[a].saturating_sub(task.duration);
-            latest[a] = free_until(problem, &free, a, start, plan.start[a]);
-        }
-        for (r, units) in &task.demand {
-            for free in &mut free[*r][latest[a] as usize..(latest[a] + task.duration) as usize] {
-                *free = free.saturating_sub(*units);
-            }
+        if prepared.fixed[a].is_none() {
+            let demand = &prepared.demand[a];
+            // There is room where it is planned: all that was shifted before it ends no sooner there.
+            let room = free.latest(demand, deadline[a], task.duration).unwrap_or(plan.start[a]);
+            latest[a] = room.max(plan.start[a]);
+            free.take_left(demand, latest[a] as usize, (latest[a] + task.duration) as usize);
         }
         for b in task.after.iter().filter_map(|group| taken(group, &finish)) {
             deadline[b] = deadline[b].min(latest[a]);
         }
     }
-    latest
+    Ok(latest)
 }
 
 /// The alternative that a plan waits for.
@@ -65,30 +65,4 @@ fn from_the_end(problem: &OutageProblem, plan: &OutagePlan, finish: &[u32]) -> V
         }
     }
     order
-}
-
-/// The latest start of a task, no later than `start` and no sooner than planned, at which what it takes is free.
-fn free_until(problem: &OutageProblem, free: &[Vec<u32>], a: usize, start: u32, planned: u32) -> u32 {
-    let task = &problem.tasks[a];
-    let mut start = start;
-    while start > planned {
-        let window = start as usize..(start + task.duration) as usize;
-        let taken = |(r, units): &(usize, u32)| free[*r][window.clone()].iter().position(|f| f < units);
-        match task.demand.iter().filter_map(taken).min() {
-            Some(at) => start = (start + at as u32).saturating_sub(task.duration).max(planned),
-            None => return start,
-        }
-    }
-    planned
-}
-
-/// Units of a resource at each time before `last`.
-fn units(shifts: &[(u32, u32)], last: u32) -> Vec<u32> {
-    let mut units = Vec::with_capacity(last as usize);
-    for (i, (_, count)) in shifts.iter().enumerate() {
-        let until = shifts.get(i + 1).map_or(last, |next| next.0.min(last));
-        units.resize(units.len().max(until as usize), *count);
-    }
-    units.resize(last as usize, 0);
-    units
 }

@@ -114,7 +114,7 @@ impl Way {
             ..play
         };
         let savings = fewer.savings_of_one_more().map_err(|e| refused(&e))?;
-        let latest = latest_starts(problem, &plan, &recovery.fixed);
+        let latest = latest_starts(problem, &plan, &recovery.fixed).map_err(|e| refused(&e))?;
         let whole = forecast.mean_cost.max(1) as f64;
         let savings_percent = savings.iter().map(|s| *s as f64 / whole * 100.0).collect();
         Ok(Self {
