@@ -21,4 +21,6 @@ mod live;
 #[cfg(test)]
 mod namespace;
 mod receive;
+#[cfg(test)]
+mod returning;
 mod what_if;
